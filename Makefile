@@ -1,0 +1,39 @@
+# Twinrail. Two commands to begin with: `make demo` and `make test`. Both need Debian 12, Rust and root rights.
+
+.PHONY: help demo test deps bench-deps release bench bench-api bench-lan bench-failover
+
+help:
+	@echo 'make demo            three directors, real servers, real traffic, power cuts: the story, in under 90 s after the build'
+	@echo 'make demo STAY=1     the same, and the lab stays up until Ctrl-C'
+	@echo 'make test            formatting, clippy, all tests, docs'
+	@echo 'make bench           all benchmarks; bench-api, bench-lan, bench-failover: each alone'
+	@echo 'make deps            installs what the above need (debian-packages.txt); they call it themselves'
+
+demo: release
+	@STAY=$(STAY) target/release/demo
+
+test: deps
+	@chaos-tests/scripts/test
+
+deps:
+	@chaos-tests/scripts/deps
+
+bench-deps:
+	@chaos-tests/scripts/deps bench
+
+release: | deps
+	@cargo build --release --quiet --locked -p twinrail -p twinrail-chaos-tests
+
+bench bench-api bench-lan bench-failover: bench-deps
+
+bench: release
+	@target/release/lab bench
+
+bench-api: release
+	@target/release/lab bench api
+
+bench-lan: release
+	@target/release/lab bench lan
+
+bench-failover: release
+	@target/release/lab bench failover

@@ -1,0 +1,154 @@
+//! The configuration files that the lab writes for each machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use twinrail_proto::domain::{DirectorRole, Rail};
+
+use super::layout::{Layout, MachineKind};
+
+/// The name of every lab's cluster.
+pub const CLUSTER: &str = "lab";
+pub const API_PORT: u16 = 7_400;
+pub const METRICS_PORT: u16 = 7_401;
+/// The flight recorder's file in a machine's data folder.
+pub const FLIGHT_FILE: &str = "flight";
+
+#[derive(Serialize)]
+struct DirectorFile<'a> {
+    cluster: &'a str,
+    name: &'a str,
+    data_dir: PathBuf,
+    rails: Rails,
+    directors: Vec<Founder>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trial: Option<Trial>,
+    #[serde(flatten)]
+    extra: &'a toml::Table,
+}
+
+#[derive(Serialize)]
+struct ServerFile<'a> {
+    cluster: &'a str,
+    name: &'a str,
+    state_dir: PathBuf,
+    rails: Rails,
+    directors: Vec<Contact>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trial: Option<Trial>,
+    #[serde(flatten)]
+    extra: &'a toml::Table,
+}
+
+#[derive(Serialize)]
+struct Trial {
+    flight_recorder: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Rails {
+    a: String,
+    b: String,
+}
+
+#[derive(Serialize)]
+struct Founder {
+    name: String,
+    id: u8,
+    role: DirectorRole,
+    rail_a: String,
+    rail_b: String,
+    api: String,
+}
+
+#[derive(Serialize)]
+struct Contact {
+    name: String,
+    rail_a: String,
+    rail_b: String,
+}
+
+/// Writes the machine's file into the run folder and gives its path. The data folder is `<run folder>/<name>`.
+pub fn write(layout: &Layout, name: &str, kind: MachineKind, run_dir: &Path) -> Result<PathBuf> {
+    let data = run_dir.join(name);
+    std::fs::create_dir_all(&data).with_context(|| format!("could not create {}", data.display()))?;
+    let path = run_dir.join(format!("{name}.toml"));
+    let text = render(layout, name, kind, data)?;
+    std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+    Ok(path)
+}
+
+fn render(layout: &Layout, name: &str, kind: MachineKind, data: PathBuf) -> Result<String> {
+    let rails = Rails { a: rail(kind, Rail::A)?, b: rail(kind, Rail::B)? };
+    let trial = layout.flight_recorder.then(|| Trial { flight_recorder: data.join(FLIGHT_FILE) });
+    let text = match kind {
+        MachineKind::Director { .. } => {
+            let directors = founders(layout)?;
+            let extra = &layout.director_extra;
+            toml::to_string(&DirectorFile { cluster: CLUSTER, name, data_dir: data, rails, directors, trial, extra })
+        }
+        _ => {
+            let directors = founders(layout)?.into_iter().map(Contact::from).collect();
+            let extra = &layout.server_extra;
+            toml::to_string(&ServerFile { cluster: CLUSTER, name, state_dir: data, rails, directors, trial, extra })
+        }
+    };
+    text.with_context(|| format!("could not write the configuration of {name} as TOML"))
+}
+
+fn founders(layout: &Layout) -> Result<Vec<Founder>> {
+    let founder = |(name, kind): (String, MachineKind)| match kind {
+        MachineKind::Director { id, role } => Some(founder(name, id, role, kind)),
+        _ => None,
+    };
+    layout.machines().into_iter().filter_map(founder).collect()
+}
+
+fn founder(name: String, id: u8, role: DirectorRole, kind: MachineKind) -> Result<Founder> {
+    let (rail_a, rail_b) = (rail(kind, Rail::A)?, rail(kind, Rail::B)?);
+    let api = format!("{rail_a}:{API_PORT}");
+    Ok(Founder { name, id, role, rail_a, rail_b, api })
+}
+
+impl From<Founder> for Contact {
+    fn from(Founder { name, id: _, role: _, rail_a, rail_b, api: _ }: Founder) -> Self {
+        Self { name, rail_a, rail_b }
+    }
+}
+
+fn rail(kind: MachineKind, rail: Rail) -> Result<String> {
+    Ok(kind.rail_address(rail).with_context(|| format!("{kind:?} is not on rail {rail}"))?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(name: &str) -> toml::Table {
+        let mut layout = Layout::default();
+        let timing: toml::Table = "[timing]\nlease_ms = 900".parse().unwrap();
+        layout.director_extra = timing;
+        let kind = layout.machines().into_iter().find(|(n, _)| n == name).unwrap().1;
+        render(&layout, name, kind, PathBuf::from("/data")).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_director_gets_all_founders_and_its_own_rails() {
+        let file = parsed("d2");
+        assert_eq!(file["name"].as_str(), Some("d2"));
+        assert_eq!(file["rails"]["b"].as_str(), Some("10.72.1.2"));
+        assert_eq!(file["directors"].as_array().unwrap().len(), 3);
+        assert_eq!(file["directors"][2]["role"].as_str(), Some("active"));
+        assert_eq!(file["directors"][0]["api"].as_str(), Some("10.71.1.1:7400"));
+        assert_eq!(file["timing"]["lease_ms"].as_integer(), Some(900));
+    }
+
+    #[test]
+    fn a_server_gets_the_directors_without_their_roles() {
+        let file = parsed("s1");
+        assert_eq!(file["rails"]["a"].as_str(), Some("10.71.1.101"));
+        assert_eq!(file["directors"].as_array().unwrap().len(), 3);
+        assert!(file["directors"][0].get("role").is_none());
+    }
+}

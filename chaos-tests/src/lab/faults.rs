@@ -1,0 +1,122 @@
+//! What goes wrong in the lab, on demand.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+use twinrail_proto::domain::Rail;
+
+use super::build::port;
+use super::{Lab, Segment, shell};
+use crate::measure::clock::{self, Nanos};
+
+/// The bridge family's table in which partitions are cut. One table, replaced whole.
+const CUT_TABLE: &str = "cut";
+
+impl Lab {
+    /// Cuts a machine's power: its links go down first, then SIGKILL, so that its kernel cannot say goodbye for it.
+    /// Gives the time just before.
+    pub fn power_cut(&mut self, name: &str) -> Result<Nanos> {
+        let at = clock::now();
+        self.set_ports(name, "down")?;
+        self.kill(name)?;
+        Ok(at)
+    }
+
+    /// Power comes back: links up, and the process starts with the data that it had on disk.
+    pub fn power_on(&mut self, name: &str) -> Result<()> {
+        self.set_ports(name, "up")?;
+        self.start(name)
+    }
+
+    /// SIGKILL alone: the links stay up and the kernel closes the sockets.
+    pub fn kill(&mut self, name: &str) -> Result<()> {
+        let process = self.machine_mut(name)?.process.take();
+        let mut process = process.with_context(|| format!("nothing runs on {name}"))?;
+        process.kill()
+    }
+
+    /// SIGSTOP: the machine hangs, with all that it knew.
+    pub fn pause(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::STOP)
+    }
+
+    pub fn resume(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::CONT)
+    }
+
+    /// Takes a whole rail down for everybody.
+    pub fn cut_rail(&self, rail: Rail) -> Result<Nanos> {
+        let at = clock::now();
+        self.set_rail(rail, "down")?;
+        Ok(at)
+    }
+
+    pub fn restore_rail(&self, rail: Rail) -> Result<()> {
+        self.set_rail(rail, "up")
+    }
+
+    /// Takes one cable of one machine down.
+    pub fn cut_cable(&self, name: &str, segment: Segment) -> Result<Nanos> {
+        let at = clock::now();
+        self.fabric.ip(&format!("link set {} down\n", port(name, segment)))?;
+        Ok(at)
+    }
+
+    pub fn restore_cable(&self, name: &str, segment: Segment) -> Result<()> {
+        self.fabric.ip(&format!("link set {} up\n", port(name, segment)))
+    }
+
+    /// Nothing passes between these machines and those, on either rail; everything else does.
+    pub fn partition(&self, these: &[&str], those: &[&str]) -> Result<()> {
+        let mut rules = String::new();
+        for rail in Rail::ALL {
+            let (left, right) = (self.addresses(these, rail)?, self.addresses(those, rail)?);
+            writeln!(rules, "ip saddr {{ {left} }} ip daddr {{ {right} }} drop")?;
+            writeln!(rules, "ip saddr {{ {right} }} ip daddr {{ {left} }} drop")?;
+        }
+        self.replace_cuts(&rules)
+    }
+
+    /// Ends every partition.
+    pub fn heal(&self) -> Result<()> {
+        self.replace_cuts("")
+    }
+
+    fn replace_cuts(&self, rules: &str) -> Result<()> {
+        let text = format!(
+            "add table bridge {CUT_TABLE}\ndelete table bridge {CUT_TABLE}\ntable bridge {CUT_TABLE} {{\n\
+             chain forward {{\ntype filter hook forward priority 0; policy accept;\n{rules}}}\n}}\n"
+        );
+        shell::run_with_input(&mut self.fabric.command(Path::new("nft"), &["-f", "-"]), &text).map(drop)
+    }
+
+    fn addresses(&self, machines: &[&str], rail: Rail) -> Result<String> {
+        let address = |name: &&str| {
+            let address = self.machine(name)?.kind.rail_address(rail);
+            Ok(address.with_context(|| format!("{name} is not on rail {rail}"))?.to_string())
+        };
+        Ok(machines.iter().map(address).collect::<Result<Vec<_>>>()?.join(", "))
+    }
+
+    fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        let process = self.machine(name)?.process.as_ref();
+        process.with_context(|| format!("nothing runs on {name}"))?.signal(signal)
+    }
+
+    fn set_ports(&self, name: &str, state: &str) -> Result<()> {
+        let segments = self.machine(name)?.kind.segments();
+        let lines: String =
+            segments.iter().map(|segment| format!("link set {} {state}\n", port(name, *segment))).collect();
+        self.fabric.ip(&lines)
+    }
+
+    fn set_rail(&self, rail: Rail, state: &str) -> Result<()> {
+        let segment = Segment::Rail(rail);
+        let on_rail = self.machines.values().filter(|machine| machine.kind.segments().contains(&segment));
+        let lines: String =
+            on_rail.map(|machine| format!("link set {} {state}\n", port(&machine.name, segment))).collect();
+        self.fabric.ip(&lines)
+    }
+}

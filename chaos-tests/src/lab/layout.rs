@@ -1,0 +1,163 @@
+//! Who is in a lab, and under which names and addresses. Pure: no I/O.
+
+use std::net::Ipv4Addr;
+
+use twinrail_proto::domain::{DirectorRole, Rail};
+
+/// The kernel's largest MTU for a veth: super-frames of 64 KiB travel whole.
+pub const LARGEST_RAIL_MTU: u32 = 65_535;
+/// What an ordinary LAN has.
+pub const LAN_MTU: u32 = 1_500;
+/// The LAN host, its network and the IPv6 prefix that it advertises.
+pub const LAN_HOST: Ipv4Addr = Ipv4Addr::new(10, 70, 0, 1);
+pub const LAN_HOST_V6: &str = "fd70::1";
+pub const LAN_HOST_NAME: &str = "lan-host";
+/// What the LAN host's echo responder listens on, UDP and TCP.
+pub const ECHO_PORT: u16 = 7_777;
+pub const IPERF_PORT: u16 = 5_201;
+/// Servers are numbered after this in the last byte of their addresses; directors from 1.
+const SERVER_BASE: u8 = 100;
+
+/// One of the three bridges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Segment {
+    Lan,
+    Rail(Rail),
+}
+
+impl Segment {
+    pub const ALL: [Self; 3] = [Self::Lan, Self::Rail(Rail::A), Self::Rail(Rail::B)];
+
+    /// The bridge in the fabric's namespace.
+    pub fn bridge(self) -> &'static str {
+        match self {
+            Self::Lan => "lan",
+            Self::Rail(Rail::A) => "railA",
+            Self::Rail(Rail::B) => "railB",
+        }
+    }
+
+    /// The device of a machine on this segment.
+    pub fn device(self) -> &'static str {
+        match self {
+            Self::Lan => "lan0",
+            Self::Rail(_) => self.bridge(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineKind {
+    Director { id: u8, role: DirectorRole },
+    Server { index: u8 },
+    LanHost,
+}
+
+impl MachineKind {
+    pub fn segments(self) -> &'static [Segment] {
+        match self {
+            Self::Director { .. } => &Segment::ALL,
+            Self::Server { .. } => &[Segment::Rail(Rail::A), Segment::Rail(Rail::B)],
+            Self::LanHost => &[Segment::Lan],
+        }
+    }
+
+    /// The machine's address on a rail; None for machines that are not on it.
+    pub fn rail_address(self, rail: Rail) -> Option<Ipv4Addr> {
+        let network = match rail {
+            Rail::A => 71,
+            Rail::B => 72,
+        };
+        let host = match self {
+            Self::Director { id, .. } => id,
+            Self::Server { index } => SERVER_BASE + index,
+            Self::LanHost => return None,
+        };
+        Some(Ipv4Addr::new(10, network, 1, host))
+    }
+}
+
+/// What a lab consists of. The default: three active directors, servers s1 to s3 and s4 as a spare.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub directors: Vec<(String, DirectorRole)>,
+    pub servers: Vec<String>,
+    pub rail_mtu: u32,
+    pub lan_mtu: u32,
+    /// Every machine records which frames of which epoch went where (see [`super::flight`]).
+    pub flight_recorder: bool,
+    /// Sections and keys added to every director's configuration file.
+    pub director_extra: toml::Table,
+    /// The same for the servers.
+    pub server_extra: toml::Table,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        use DirectorRole::Active;
+        Self::of(&[("d1", Active), ("d2", Active), ("d3", Active)], 4)
+    }
+}
+
+impl Layout {
+    /// A lab of these directors and of servers s1, s2, … .
+    pub fn of(directors: &[(&str, DirectorRole)], servers: u8) -> Self {
+        Self {
+            directors: directors.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect(),
+            servers: (1..=servers).map(|index| format!("s{index}")).collect(),
+            rail_mtu: LARGEST_RAIL_MTU,
+            lan_mtu: LAN_MTU,
+            flight_recorder: true,
+            director_extra: toml::Table::new(),
+            server_extra: toml::Table::new(),
+        }
+    }
+
+    /// Every machine with its kind; directors and servers are numbered from 1 in the order given.
+    pub fn machines(&self) -> Vec<(String, MachineKind)> {
+        let directors = (1u8..).zip(&self.directors).map(|(id, (name, role))| (name.clone(), director(id, *role)));
+        let servers = (1u8..).zip(&self.servers).map(|(index, name)| (name.clone(), MachineKind::Server { index }));
+        let host = (LAN_HOST_NAME.to_owned(), MachineKind::LanHost);
+        directors.chain(servers).chain([host]).collect()
+    }
+
+    pub fn director_names(&self) -> Vec<String> {
+        self.directors.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    pub fn mtu(&self, segment: Segment) -> u32 {
+        match segment {
+            Segment::Lan => self.lan_mtu,
+            Segment::Rail(_) => self.rail_mtu,
+        }
+    }
+}
+
+fn director(id: u8, role: DirectorRole) -> MachineKind {
+    MachineKind::Director { id, role }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_machine_has_its_own_address_on_each_rail() {
+        let machines = Layout::default().machines();
+        assert_eq!(machines.len(), 8);
+        for rail in Rail::ALL {
+            let addresses: Vec<_> = machines.iter().filter_map(|(_, kind)| kind.rail_address(rail)).collect();
+            assert_eq!(addresses.len(), 7, "all but the LAN host are on rail {rail}");
+            assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), 7, "unique on rail {rail}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_sample_configurations() {
+        let machines = Layout::default().machines();
+        let address = |name: &str, rail| machines.iter().find(|(n, _)| n == name).unwrap().1.rail_address(rail);
+        assert_eq!(address("d1", Rail::A), Some(Ipv4Addr::new(10, 71, 1, 1)));
+        assert_eq!(address("s1", Rail::B), Some(Ipv4Addr::new(10, 72, 1, 101)));
+    }
+}

@@ -1,0 +1,18 @@
+//! Where Twinrail is tried: the lab, the programs that measure in it, what others reach, the demo.
+//!
+//! ```text
+//!   lab        network namespaces, processes and faults        measure    1 ms prober, echo, TCP transfer, round trips
+//!     └──────────┬──────────────────┬───────────────────────────────┘
+//!             baseline            demo, tests/                  baseline   VXLAN, etcd, keepalived, in the same lab
+//!                └──── bench ───────┘                           bench      Twinrail beside them, as ratios of one run
+//! ```
+//!
+//! Everything here runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
+//! namespaces that the lab made itself; nothing of the host's network is touched, and everything is removed at the
+//! end, whatever the end is (see [`lab::janitor`]).
+
+pub mod baseline;
+pub mod bench;
+pub mod demo;
+pub mod lab;
+pub mod measure;

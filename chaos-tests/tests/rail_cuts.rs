@@ -1,0 +1,80 @@
+//! A rail, or one machine's cable to it, is cut and restored: nobody waits longer than 50 ms, no home changes.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use twinrail_chaos_tests::lab::attempts::timed;
+use twinrail_chaos_tests::lab::remnants;
+use twinrail_chaos_tests::lab::scenario::{AFTERMATH, Scenario, longest_gap_ms};
+use twinrail_chaos_tests::lab::{Lab, Layout, Segment};
+use twinrail_chaos_tests::measure::clock;
+use twinrail_proto::domain::Rail;
+
+/// What is promised, in ms.
+const LONGEST_GAP: u64 = 50;
+const CUT_FOR: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_rail_may_go_and_come_back() -> Result<()> {
+    timed(a_rail_may_go_and_come_back_once)
+}
+
+fn a_rail_may_go_and_come_back_once() -> Result<()> {
+    each_rail(Layout::default(), |lab, rail| lab.cut_rail(rail).map(drop), Lab::restore_rail)
+}
+
+#[test]
+fn a_rail_may_go_where_packets_are_of_ordinary_size() -> Result<()> {
+    timed(a_rail_may_go_where_packets_are_of_ordinary_size_once)
+}
+
+fn a_rail_may_go_where_packets_are_of_ordinary_size_once() -> Result<()> {
+    let layout = Layout { rail_mtu: 9_000, ..Layout::default() };
+    each_rail(layout, |lab, rail| lab.cut_rail(rail).map(drop), Lab::restore_rail)
+}
+
+#[test]
+fn one_cable_of_a_server_may_go() -> Result<()> {
+    timed(one_cable_of_a_server_may_go_once)
+}
+
+fn one_cable_of_a_server_may_go_once() -> Result<()> {
+    let cut = |lab: &Lab, rail| lab.cut_cable("s1", Segment::Rail(rail)).map(drop);
+    each_rail(Layout::default(), cut, |lab, rail| lab.restore_cable("s1", Segment::Rail(rail)))
+}
+
+#[test]
+fn one_cable_of_a_director_may_go() -> Result<()> {
+    timed(one_cable_of_a_director_may_go_once)
+}
+
+fn one_cable_of_a_director_may_go_once() -> Result<()> {
+    let cut = |lab: &Lab, rail| lab.cut_cable("d1", Segment::Rail(rail)).map(drop);
+    each_rail(Layout::default(), cut, |lab, rail| lab.restore_cable("d1", Segment::Rail(rail)))
+}
+
+fn each_rail(
+    layout: Layout,
+    cut: impl Fn(&Lab, Rail) -> Result<()>,
+    restore: impl Fn(&Lab, Rail) -> Result<()>,
+) -> Result<()> {
+    let _turn = remnants::turn()?;
+    Scenario::watched(layout, &["s1", "s2"])?.check(|scenario| {
+        let homes = scenario.homes()?;
+        for rail in Rail::ALL {
+            let at = clock::now();
+            cut(&scenario.lab, rail)?;
+            std::thread::sleep(CUT_FOR);
+            restore(&scenario.lab, rail)?;
+            std::thread::sleep(AFTERMATH);
+            let windows = scenario.windows(at)?;
+            println!("rail {rail}: {windows:?}");
+            ensure!(longest_gap_ms(&windows) <= LONGEST_GAP, "rail {rail}: a gap over {LONGEST_GAP} ms: {windows:?}");
+            ensure!(scenario.homes()? == homes, "rail {rail}: a home changed");
+        }
+        for seen in scenario.finish()? {
+            ensure!(seen.transfer.lived, "{}'s TCP connection died: {:?}", seen.card.short_name(), seen.transfer);
+        }
+        scenario.lab.check_flights().map(drop)
+    })
+}

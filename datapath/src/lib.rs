@@ -1,0 +1,60 @@
+//! The frame path: rails, LAN ports and devices, and the two engines between them. No gRPC, no Raft, no tokio: own threads,
+//! batches, preallocated buffers; nothing is allocated or locked per frame.
+//!
+//! ```text
+//!   server                                              director
+//!   device ─▶ from devices ─▶ outbox ══ rail A/B ══▶ from rails ─▶ switch ─▶ LAN port
+//!   device ◀─ from rails ◀════════════ rail A/B ═══ outbox ◀─ from uplinks ◀─ LAN port
+//! ```
+//!
+//! * [`DirectorDatapath`] and [`ServerDatapath`] run on threads; [`SteppedDirector`] and [`SteppedServer`] are the same engines
+//!   for a simulation.
+//! * What decides is apart from what does: [`liveness`], `lease`, `director::switch`, `director::hold` and
+//!   `director::announce` know no socket and no clock.
+//! * Every drop has a [`Cause`], and is counted.
+
+#[cfg(target_endian = "big")]
+compile_error!("offload headers travel as the kernel writes them, and the rails want them little-endian");
+
+pub mod arena;
+mod cause;
+mod clock;
+mod config;
+mod counters;
+mod director;
+mod driver;
+pub mod edge;
+mod error;
+mod event;
+mod exchange;
+mod fast_map;
+mod flow;
+mod frame;
+pub mod head;
+mod lease;
+pub mod liveness;
+mod outbox;
+mod peer;
+mod prober;
+pub mod rail;
+mod rail_side;
+mod recorder;
+mod report;
+mod server;
+mod step;
+
+pub use cause::Cause;
+pub use clock::Clock;
+pub use config::{DirectorConfig, RailsConfig, ServerConfig};
+pub use counters::{AdapterCounters, Counters, Traffic};
+pub use director::{Carry, DirectorAdapter, DirectorDatapath, DirectorTable, LanPort, SteppedDirector};
+pub use error::{EdgeError, Problem, StartError};
+pub use event::{Event, Events};
+pub use lease::{Grant, STALL};
+pub use liveness::DownCause;
+pub use peer::{Machine, PathState, Peer};
+pub use rail::Nanos;
+pub use recorder::{FlightRecord, RECORDS, Recorded, read_flight_records};
+pub use report::PublishReport;
+pub use server::{ServerAdapter, ServerDatapath, ServerTable, SteppedServer};
+pub use twinrail_datapath_sys::monotonic_ns;

@@ -1,0 +1,6 @@
+//! The guarantees of the placement module, as properties over random worlds, and its choices in examples.
+
+mod choices;
+mod properties;
+mod speed;
+mod world;

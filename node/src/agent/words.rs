@@ -1,0 +1,87 @@
+//! From the messages of directors to the words that the agent's deciding code knows, every field checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use twinrail_failover::agent::{AssignedAdapter, AssignedProfile, Assignment, Phase, Route};
+use twinrail_proto::domain::{
+    AdapterId, Epoch, IdentityError, MacAddress, Mtu, Name, NameError, NetworkError, RailAddresses, Revision, VlanId,
+};
+use twinrail_proto::grpc::internal::v1 as wire;
+
+/// What a device needs to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub name: Name,
+    pub mac: MacAddress,
+    pub mtu: Mtu,
+    /// Empty: untagged frames only.
+    pub trunk: BTreeSet<VlanId>,
+}
+
+/// One message of a director.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub assignment: Assignment,
+    pub directors: BTreeMap<Name, RailAddresses>,
+    pub devices: BTreeMap<AdapterId, Device>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum WordError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("{0:?} is no IP address")]
+    Address(String),
+    #[error("{0} is too large for a {1}")]
+    Number(u32, &'static str),
+    #[error("a MAC address of {0} octets")]
+    MacLength(usize),
+}
+
+pub fn read(message: wire::DirectorMessage) -> Result<Heard, WordError> {
+    let wire::DirectorMessage { director, revision, directors, profiles } = message;
+    let mut devices = BTreeMap::new();
+    let profiles = profiles.into_iter().map(|it| profile(it, &mut devices)).collect::<Result<_, _>>()?;
+    let directors = directors.into_iter().map(peer).collect::<Result<_, _>>()?;
+    let assignment = Assignment { from: Name::new(director)?, revision: Revision(revision), profiles };
+    Ok(Heard { assignment, directors, devices })
+}
+
+fn peer(peer: wire::DirectorPeer) -> Result<(Name, RailAddresses), WordError> {
+    let wire::DirectorPeer { name, rail_a, rail_b } = peer;
+    Ok((Name::new(name)?, RailAddresses { a: address(rail_a)?, b: address(rail_b)? }))
+}
+
+fn address(text: String) -> Result<IpAddr, WordError> {
+    text.parse().map_err(|_| WordError::Address(text))
+}
+
+fn profile(
+    profile: wire::AssignedProfile,
+    devices: &mut BTreeMap<AdapterId, Device>,
+) -> Result<AssignedProfile, WordError> {
+    let wire::AssignedProfile { name, revision, releasing, vnics } = profile;
+    let adapters = vnics.into_iter().map(|it| vnic(it, devices)).collect::<Result<_, _>>()?;
+    let phase = if releasing { Phase::Releasing } else { Phase::Active };
+    Ok(AssignedProfile { profile: Name::new(name)?, revision: Revision(revision), phase, adapters })
+}
+
+fn vnic(vnic: wire::AssignedVnic, devices: &mut BTreeMap<AdapterId, Device>) -> Result<AssignedAdapter, WordError> {
+    let wire::AssignedVnic { adapter, name, mac, mtu, trunk_vlans, epoch, home, successors, carrying } = vnic;
+    let adapter = AdapterId(adapter);
+    let octets: [u8; 6] = mac.as_slice().try_into().map_err(|_| WordError::MacLength(mac.len()))?;
+    let small = |number: u32, what| u16::try_from(number).map_err(|_| WordError::Number(number, what));
+    let trunk =
+        trunk_vlans.into_iter().map(|id| Ok(VlanId::new(small(id, "VLAN")?)?)).collect::<Result<_, WordError>>()?;
+    let device =
+        Device { name: Name::new(name)?, mac: MacAddress::new(octets)?, mtu: Mtu::new(small(mtu, "MTU")?)?, trunk };
+    devices.insert(adapter, device);
+    let home = if home.is_empty() { None } else { Some(Name::new(home)?) };
+    let successors = successors.into_iter().map(Name::new).collect::<Result<_, _>>()?;
+    Ok(AssignedAdapter { adapter, route: Route { home, epoch: Epoch(epoch) }, successors, carrying })
+}

@@ -1,0 +1,338 @@
+//! `vnic` and `vhba`: single adapters, named PROFILE/ADAPTER.
+
+use std::time::SystemTime;
+
+use clap::{Args, Subcommand};
+use twinrail_proto::domain::ResourceKind;
+use twinrail_proto::grpc::v1;
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{Readable, home};
+use crate::cli::session::{PAGE_SIZE, Session, list_all};
+use crate::cli::spec::{mac_source, vlan, wwn_source};
+use crate::cli::text::{NOTHING, full, full_or_nothing, or_nothing, short};
+
+/// The verbs of both kinds; `C` is what an adapter is made of.
+#[derive(Subcommand, Debug)]
+pub enum AdapterCommand<C: Args> {
+    /// Lists those of one profile, or all.
+    List {
+        /// Only those of this profile.
+        #[arg(long)]
+        profile: Option<String>,
+    },
+    /// Shows one.
+    Show {
+        #[arg(value_name = "PROFILE/ADAPTER")]
+        name: String,
+    },
+    /// Adds one to a profile.
+    Create {
+        #[arg(value_name = "PROFILE/ADAPTER")]
+        name: String,
+        #[command(flatten)]
+        content: C,
+    },
+    /// Changes what is named.
+    Update {
+        #[arg(value_name = "PROFILE/ADAPTER")]
+        name: String,
+        #[command(flatten)]
+        content: C,
+    },
+    /// Deletes one; its identity is quarantined.
+    Delete {
+        #[arg(value_name = "PROFILE/ADAPTER")]
+        name: String,
+    },
+    /// Moves one to another director.
+    Move {
+        #[arg(value_name = "PROFILE/ADAPTER")]
+        name: String,
+        /// The director that shall carry it.
+        #[arg(long, value_name = "DIRECTOR")]
+        to: String,
+    },
+}
+
+pub type VnicCommand = AdapterCommand<VnicContent>;
+pub type VhbaCommand = AdapterCommand<VhbaContent>;
+
+#[derive(Args, Debug)]
+pub struct VnicContent {
+    /// The LAN that it is on.
+    #[arg(long)]
+    lan: Option<String>,
+    /// Draw its MAC from this pool.
+    #[arg(long, conflicts_with = "mac")]
+    mac_pool: Option<String>,
+    /// Give it this MAC.
+    #[arg(long)]
+    mac: Option<String>,
+    /// Untagged at the server, with this VLAN on the LAN.
+    #[arg(long, conflicts_with_all = ["trunk", "native"])]
+    vlan: Option<u32>,
+    /// Tagged at both, with one of these VLANs: 10,20.
+    #[arg(long, value_delimiter = ',', conflicts_with = "native")]
+    trunk: Option<Vec<u32>>,
+    /// Untagged at both.
+    #[arg(long)]
+    native: bool,
+    /// In octets, 1280 to 9000 [default of a new one: 1500]
+    #[arg(long)]
+    mtu: Option<u32>,
+    /// The QoS policy; an empty one takes it away.
+    #[arg(long)]
+    qos: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct VhbaContent {
+    /// The SAN that it is on.
+    #[arg(long)]
+    san: Option<String>,
+    /// Draw its world-wide names from this pool.
+    #[arg(long, conflicts_with_all = ["wwpn", "wwnn"])]
+    wwn_pool: Option<String>,
+    /// Give it this port name.
+    #[arg(long, requires = "wwnn")]
+    wwpn: Option<String>,
+    /// Give it this node name.
+    #[arg(long, requires = "wwpn")]
+    wwnn: Option<String>,
+    /// The QoS policy; an empty one takes it away.
+    #[arg(long)]
+    qos: Option<String>,
+}
+
+/// What a kind of adapter can be made of.
+pub trait Content {
+    type Message;
+    fn write_into(self, message: &mut Self::Message) -> Result<(), Failure>;
+}
+
+impl Content for VnicContent {
+    type Message = v1::Vnic;
+
+    fn write_into(self, vnic: &mut v1::Vnic) -> Result<(), Failure> {
+        let Self { lan, mac_pool, mac, vlan: access, trunk, native, mtu, qos } = self;
+        if let Some(source) = mac_source(mac.as_deref(), mac_pool.as_deref()).map_err(Failure::Usage)? {
+            vnic.mac_source = Some(source);
+        }
+        if let Some(vlan) = vlan(access, trunk).map_err(Failure::Usage)? {
+            vnic.vlan = Some(vlan);
+        }
+        if native {
+            vnic.vlan = None;
+        }
+        if let Some(lan) = lan {
+            vnic.lan = full(ResourceKind::Lan, &lan);
+        }
+        if let Some(qos) = qos {
+            vnic.qos_policy = full_or_nothing(ResourceKind::QosPolicy, Some(qos.as_str()).filter(|it| !it.is_empty()));
+        }
+        vnic.mtu = mtu.unwrap_or(vnic.mtu);
+        Ok(())
+    }
+}
+
+impl Content for VhbaContent {
+    type Message = v1::Vhba;
+
+    fn write_into(self, vhba: &mut v1::Vhba) -> Result<(), Failure> {
+        let Self { san, wwn_pool, wwpn, wwnn, qos } = self;
+        let source = wwn_source(wwpn.as_deref(), wwnn.as_deref(), wwn_pool.as_deref()).map_err(Failure::Usage)?;
+        if source.is_some() {
+            vhba.wwn_source = source;
+        }
+        if let Some(san) = san {
+            vhba.san = full(ResourceKind::San, &san);
+        }
+        if let Some(qos) = qos {
+            vhba.qos_policy = full_or_nothing(ResourceKind::QosPolicy, Some(qos.as_str()).filter(|it| !it.is_empty()));
+        }
+        Ok(())
+    }
+}
+
+/// `web-1/eth0`, or the whole resource name, into the profile's resource name and the adapter's own name.
+fn split(name: &str, collection: &str) -> Result<(String, String), Failure> {
+    match name.split('/').collect::<Vec<_>>()[..] {
+        [profile, adapter] if !profile.is_empty() && !adapter.is_empty() => {
+            Ok((full(ResourceKind::Profile, profile), adapter.to_owned()))
+        }
+        ["profiles", profile, found, adapter] if found == collection => {
+            Ok((full(ResourceKind::Profile, profile), adapter.to_owned()))
+        }
+        _ => Err(Failure::Usage(format!("{name:?} names no adapter; write PROFILE/ADAPTER, as web-1/eth0"))),
+    }
+}
+
+macro_rules! adapter_command {
+    (
+        $Content:ident, $one:ident, $id:ident, $many:ident: $list:ident $ListRequest:ident, $get:ident $GetRequest:ident,
+        $create:ident $CreateRequest:ident, $update:ident $UpdateRequest:ident, $delete:ident $DeleteRequest:ident,
+        $move:ident $MoveRequest:ident
+    ) => {
+        impl AdapterCommand<$Content> {
+            pub async fn run(self, session: &Session) -> Result<(), Failure> {
+                let mut client = session.$many();
+                let change = session.change();
+                let (etag, request_id, validate_only) = (change.etag, change.request_id, change.validate_only);
+                let collection = stringify!($many);
+                let resource =
+                    |name: &str| split(name, collection).map(|(parent, own)| format!("{parent}/{collection}/{own}"));
+                match self {
+                    Self::List { profile } => {
+                        let parent = full(ResourceKind::Profile, profile.as_deref().unwrap_or("-"));
+                        let stale_ok = session.stale_ok();
+                        let request = v1::$ListRequest { parent, page_size: PAGE_SIZE, stale_ok, ..Default::default() };
+                        session.print_list(&list_all!(session, $many.$list(request), $many));
+                    }
+                    Self::Show { name } => {
+                        let request = v1::$GetRequest { name: resource(&name)?, stale_ok: session.stale_ok() };
+                        session.print_one(&client.$get(session.ask(request)).await?.into_inner());
+                    }
+                    Self::Create { name, content } => {
+                        let (parent, own) = split(&name, collection)?;
+                        let mut it = <$Content as Content>::Message::default();
+                        content.write_into(&mut it)?;
+                        let $one = Some(it);
+                        let request = v1::$CreateRequest { parent, $id: own, $one, etag, request_id, validate_only };
+                        let response = client.$create(session.ask(request)).await?.into_inner();
+                        session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "created");
+                    }
+                    Self::Update { name, content } => {
+                        let request = v1::$GetRequest { name: resource(&name)?, stale_ok: false };
+                        let mut it = client.$get(session.ask(request)).await?.into_inner();
+                        content.write_into(&mut it)?;
+                        it.etag = session.etag_or(it.etag);
+                        let request = v1::$UpdateRequest { $one: Some(it), request_id, validate_only };
+                        let response = client.$update(session.ask(request)).await?.into_inner();
+                        session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "updated");
+                    }
+                    Self::Delete { name } => {
+                        let request = v1::$DeleteRequest { name: resource(&name)?, etag, request_id, validate_only };
+                        let response = client.$delete(session.ask(request)).await?.into_inner();
+                        session.print_done(&response, response.outcome.as_ref(), "deleted");
+                    }
+                    Self::Move { name, to } => {
+                        let (name, director) = (resource(&name)?, full(ResourceKind::Director, &to));
+                        let request = v1::$MoveRequest { name, director, etag, request_id, validate_only };
+                        let response = client.$move(session.ask(request)).await?.into_inner();
+                        session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "moved");
+                    }
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+adapter_command!(
+    VnicContent, vnic, vnic_id, vnics: list_vnics ListVnicsRequest, get_vnic GetVnicRequest,
+    create_vnic CreateVnicRequest, update_vnic UpdateVnicRequest, delete_vnic DeleteVnicRequest,
+    move_vnic_home MoveVnicHomeRequest
+);
+adapter_command!(
+    VhbaContent, vhba, vhba_id, vhbas: list_vhbas ListVhbasRequest, get_vhba GetVhbaRequest,
+    create_vhba CreateVhbaRequest, update_vhba UpdateVhbaRequest, delete_vhba DeleteVhbaRequest,
+    move_vhba_home MoveVhbaHomeRequest
+);
+
+/// `native`, `10`, `trunk 10,20`.
+pub fn vlan_text(vlan: Option<&v1::Vlan>) -> String {
+    match vlan.and_then(|it| it.mode.as_ref()) {
+        None | Some(v1::vlan::Mode::Native(_)) => "native".to_owned(),
+        Some(v1::vlan::Mode::Access(vlan)) => vlan.to_string(),
+        Some(v1::vlan::Mode::Trunk(trunk)) => {
+            let vlans: Vec<String> = trunk.vlans.iter().map(u32::to_string).collect();
+            format!("trunk {}", vlans.join(","))
+        }
+    }
+}
+
+fn epoch(home: Option<&v1::Home>) -> String {
+    home.map_or_else(|| NOTHING.to_owned(), |home| home.epoch.to_string())
+}
+
+/// A row without the name.
+pub fn vnic_cells(vnic: &v1::Vnic) -> Vec<String> {
+    vec![
+        or_nothing(&vnic.mac),
+        short(&vnic.lan),
+        vlan_text(vnic.vlan.as_ref()),
+        vnic.mtu.to_string(),
+        short(&vnic.qos_policy),
+        home(vnic.home.as_ref()),
+        epoch(vnic.home.as_ref()),
+    ]
+}
+
+/// A row without the name.
+pub fn vhba_cells(vhba: &v1::Vhba) -> Vec<String> {
+    let (san, qos) = (short(&vhba.san), short(&vhba.qos_policy));
+    let home_cells = [home(vhba.home.as_ref()), epoch(vhba.home.as_ref())];
+    let mut cells = vec![or_nothing(&vhba.wwpn), or_nothing(&vhba.wwnn), san, qos];
+    cells.extend(home_cells);
+    cells
+}
+
+impl Readable for v1::Vnic {
+    const HEADINGS: &'static [&'static str] = &["NAME", "MAC", "LAN", "VLAN", "MTU", "QOS", "HOME", "EPOCH"];
+
+    fn row(&self, _now: SystemTime) -> Vec<String> {
+        let mut row = vec![short(&self.name)];
+        row.extend(vnic_cells(self));
+        row
+    }
+
+    fn facts(&self, _now: SystemTime) -> Vec<(&'static str, String)> {
+        let from = match &self.mac_source {
+            Some(v1::vnic::MacSource::MacPool(pool)) => format!("pool {}", short(pool)),
+            Some(v1::vnic::MacSource::FixedMac(_)) => "fixed".to_owned(),
+            None => NOTHING.to_owned(),
+        };
+        vec![
+            ("name", short(&self.name)),
+            ("adapter id", self.adapter_id.to_string()),
+            ("MAC", format!("{} ({from})", or_nothing(&self.mac))),
+            ("LAN", short(&self.lan)),
+            ("VLAN", vlan_text(self.vlan.as_ref())),
+            ("MTU", self.mtu.to_string()),
+            ("QoS", short(&self.qos_policy)),
+            ("home", home(self.home.as_ref())),
+            ("epoch", epoch(self.home.as_ref())),
+            ("etag", or_nothing(&self.etag)),
+        ]
+    }
+}
+
+impl Readable for v1::Vhba {
+    const HEADINGS: &'static [&'static str] = &["NAME", "WWPN", "WWNN", "SAN", "QOS", "HOME", "EPOCH"];
+
+    fn row(&self, _now: SystemTime) -> Vec<String> {
+        let mut row = vec![short(&self.name)];
+        row.extend(vhba_cells(self));
+        row
+    }
+
+    fn facts(&self, _now: SystemTime) -> Vec<(&'static str, String)> {
+        let from = match &self.wwn_source {
+            Some(v1::vhba::WwnSource::WwnPool(pool)) => format!("pool {}", short(pool)),
+            Some(v1::vhba::WwnSource::FixedWwns(_)) => "fixed".to_owned(),
+            None => NOTHING.to_owned(),
+        };
+        vec![
+            ("name", short(&self.name)),
+            ("adapter id", self.adapter_id.to_string()),
+            ("WWPN", format!("{} ({from})", or_nothing(&self.wwpn))),
+            ("WWNN", or_nothing(&self.wwnn)),
+            ("SAN", short(&self.san)),
+            ("QoS", short(&self.qos_policy)),
+            ("home", home(self.home.as_ref())),
+            ("epoch", epoch(self.home.as_ref())),
+            ("etag", or_nothing(&self.etag)),
+        ]
+    }
+}

@@ -1,0 +1,160 @@
+//! `lan` and `san`: the same verbs for both.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use twinrail_proto::domain::ResourceKind;
+use twinrail_proto::grpc::v1;
+
+use super::stamp_facts;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Readable, table};
+use crate::cli::session::{PAGE_SIZE, Session, list_all};
+use crate::cli::spec::pair;
+use crate::cli::text::{NOTHING, age, full, short};
+
+#[derive(Subcommand, Debug)]
+pub enum CloudCommand {
+    /// Lists all.
+    List,
+    /// Shows one.
+    Show { name: String },
+    /// Creates one.
+    Create {
+        name: String,
+        #[command(flatten)]
+        uplinks: Uplinks,
+    },
+    /// Changes the uplinks that are named; the others stay.
+    Update {
+        name: String,
+        #[command(flatten)]
+        uplinks: Uplinks,
+        /// Takes away a director's uplink; may be repeated.
+        #[arg(long, value_name = "DIRECTOR")]
+        remove_uplink: Vec<String>,
+    },
+    /// Deletes one that nothing refers to.
+    Delete { name: String },
+}
+
+/// By which port each director reaches it.
+#[derive(Args, Debug)]
+pub struct Uplinks {
+    /// The same port on every director that may carry adapters.
+    #[arg(long)]
+    port: Option<String>,
+    /// The port of one director; may be repeated.
+    #[arg(long, value_name = "DIRECTOR=PORT", value_parser = pair)]
+    uplink: Vec<(String, String)>,
+}
+
+impl Uplinks {
+    /// Adds to what there is; a single director's port rules over the one for all.
+    async fn add_to(self, session: &Session, uplinks: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+        if let Some(port) = self.port {
+            let request = v1::ListDirectorsRequest { page_size: PAGE_SIZE, ..Default::default() };
+            let directors = list_all!(session, directors.list_directors(request), directors);
+            let carriers = directors.into_iter().filter(|it| it.role() != v1::DirectorRole::Witness);
+            uplinks.extend(carriers.map(|it| (it.name, port.clone())));
+        }
+        uplinks.extend(self.uplink.into_iter().map(|(name, port)| (full(ResourceKind::Director, &name), port)));
+        Ok(())
+    }
+}
+
+macro_rules! cloud {
+    (
+        $run:ident, $kind:ident, $Message:ident, $Uplink:ident, $one:ident, $id:ident, $many:ident, $client:ident,
+        $list:ident $ListRequest:ident, $get:ident $GetRequest:ident, $create:ident $CreateRequest:ident,
+        $update:ident $UpdateRequest:ident, $delete:ident $DeleteRequest:ident
+    ) => {
+        impl CloudCommand {
+            pub async fn $run(self, session: &Session) -> Result<(), Failure> {
+                let mut client = session.$client();
+                let change = session.change();
+                let (request_id, validate_only) = (change.request_id, change.validate_only);
+                match self {
+                    Self::List => {
+                        let request = v1::$ListRequest {
+                            page_size: PAGE_SIZE,
+                            stale_ok: session.stale_ok(),
+                            ..Default::default()
+                        };
+                        session.print_list(&list_all!(session, $client.$list(request), $many));
+                    }
+                    Self::Show { name } => {
+                        let (name, stale_ok) = (full(ResourceKind::$kind, &name), session.stale_ok());
+                        let request = v1::$GetRequest { name, stale_ok };
+                        session.print_one(&client.$get(session.ask(request)).await?.into_inner());
+                    }
+                    Self::Create { name, uplinks } => {
+                        let mut ports = BTreeMap::new();
+                        uplinks.add_to(session, &mut ports).await?;
+                        let uplinks = ports.into_iter().map(|(director, port)| v1::$Uplink { director, port });
+                        let $one = Some(v1::$Message { uplinks: uplinks.collect(), ..Default::default() });
+                        let request = v1::$CreateRequest { $id: name, $one, request_id, validate_only };
+                        let response = client.$create(session.ask(request)).await?.into_inner();
+                        session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "created");
+                    }
+                    Self::Update { name, uplinks, remove_uplink } => {
+                        let name = full(ResourceKind::$kind, &name);
+                        let request = v1::$GetRequest { name, stale_ok: false };
+                        let mut it = client.$get(session.ask(request)).await?.into_inner();
+                        let mut ports: BTreeMap<String, String> =
+                            it.uplinks.into_iter().map(|it| (it.director, it.port)).collect();
+                        uplinks.add_to(session, &mut ports).await?;
+                        for director in remove_uplink {
+                            ports.remove(&full(ResourceKind::Director, &director));
+                        }
+                        it.uplinks = ports.into_iter().map(|(director, port)| v1::$Uplink { director, port }).collect();
+                        it.etag = session.etag_or(it.etag);
+                        let request = v1::$UpdateRequest { $one: Some(it), request_id, validate_only };
+                        let response = client.$update(session.ask(request)).await?.into_inner();
+                        session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "updated");
+                    }
+                    Self::Delete { name } => {
+                        let (name, etag) = (full(ResourceKind::$kind, &name), change.etag);
+                        let request = v1::$DeleteRequest { name, etag, request_id, validate_only };
+                        let response = client.$delete(session.ask(request)).await?.into_inner();
+                        session.print_done(&response, response.outcome.as_ref(), "deleted");
+                    }
+                }
+                Ok(())
+            }
+        }
+
+        impl Readable for v1::$Message {
+            const HEADINGS: &'static [&'static str] = &["NAME", "UPLINKS", "AGE"];
+
+            fn row(&self, now: SystemTime) -> Vec<String> {
+                let uplinks: Vec<String> =
+                    self.uplinks.iter().map(|it| format!("{}={}", short(&it.director), it.port)).collect();
+                let uplinks = if uplinks.is_empty() { NOTHING.to_owned() } else { uplinks.join(" ") };
+                vec![short(&self.name), uplinks, age(self.create_time.as_ref(), now)]
+            }
+
+            fn facts(&self, now: SystemTime) -> Vec<(&'static str, String)> {
+                let mut facts = vec![("name", short(&self.name))];
+                facts.extend(stamp_facts(self.create_time.as_ref(), self.update_time.as_ref(), &self.etag, now));
+                facts
+            }
+
+            fn parts(&self, _now: SystemTime) -> Vec<(&'static str, Table)> {
+                let rows = self.uplinks.iter().map(|it| vec![short(&it.director), it.port.clone()]);
+                vec![("uplinks", table(&["DIRECTOR", "PORT"], rows))]
+            }
+        }
+    };
+}
+
+cloud!(
+    run_lan, Lan, Lan, LanUplink, lan, lan_id, lans, lans, list_lans ListLansRequest, get_lan GetLanRequest,
+    create_lan CreateLanRequest, update_lan UpdateLanRequest, delete_lan DeleteLanRequest
+);
+cloud!(
+    run_san, San, San, SanUplink, san, san_id, sans, sans, list_sans ListSansRequest, get_san GetSanRequest,
+    create_san CreateSanRequest, update_san UpdateSanRequest, delete_san DeleteSanRequest
+);

@@ -1,0 +1,226 @@
+//! The servers' agents, each with a stream to every director: this one tells them what they have and who carries it,
+//! and hears which paths they see and which profiles they have let go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use twinrail_proto::domain::{AdapterId, Name, Rail, RailAddresses, Revision};
+use twinrail_proto::grpc::internal::v1::agent_message::Message;
+use twinrail_proto::grpc::internal::v1::agent_service_server::AgentService;
+use twinrail_proto::grpc::internal::v1::{
+    AgentMessage, AttachRequest, DeviceReport, DirectorMessage, PathReport, Released,
+};
+use twinrail_raft_store::state::{Operation, State};
+
+use super::cluster::{Call, CallError, Cluster, Intent};
+use super::core::SharedCore;
+
+/// How long an attaching agent waits until its server is registered: over an election, and not much longer.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Assignments that wait for a slow agent; each is whole, so older ones are worth nothing.
+const OUTGOING: usize = 4;
+
+/// The agents attached to this director.
+#[derive(Default)]
+pub struct AgentHub {
+    agents: Mutex<BTreeMap<Name, Attached>>,
+    sessions: std::sync::atomic::AtomicU64,
+}
+
+/// What one attached agent said last.
+struct Attached {
+    session: u64,
+    wake: Arc<Notify>,
+    released: BTreeMap<Name, Revision>,
+    problems: BTreeMap<AdapterId, String>,
+}
+
+impl AgentHub {
+    /// Makes the agents of these servers hear the newest assignment; `None`: of all servers.
+    pub fn notify(&self, servers: Option<&BTreeSet<Name>>) {
+        for (name, agent) in self.agents.lock().iter() {
+            if servers.is_none_or(|servers| servers.contains(name)) {
+                agent.wake.notify_one();
+            }
+        }
+    }
+
+    pub fn attached(&self, server: &Name) -> bool {
+        self.agents.lock().contains_key(server)
+    }
+
+    /// The server has said that it let this profile go, as of this revision of the profile or a later one.
+    pub fn released(&self, server: &Name, profile: &Name, revision: Revision) -> bool {
+        let agents = self.agents.lock();
+        agents.get(server).and_then(|agent| agent.released.get(profile)).is_some_and(|&said| said >= revision)
+    }
+
+    /// What keeps adapters from working on their servers.
+    pub fn problems(&self) -> BTreeMap<AdapterId, String> {
+        let agents = self.agents.lock();
+        agents.values().flat_map(|agent| agent.problems.clone()).collect()
+    }
+
+    fn attach(&self, server: &Name) -> (u64, Arc<Notify>) {
+        let session = self.sessions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let wake = Arc::new(Notify::new());
+        wake.notify_one();
+        let agent = Attached { session, wake: wake.clone(), released: BTreeMap::new(), problems: BTreeMap::new() };
+        self.agents.lock().insert(server.clone(), agent);
+        (session, wake)
+    }
+
+    /// False when another session of the server has taken its place.
+    fn detach(&self, server: &Name, session: u64) -> bool {
+        let mut agents = self.agents.lock();
+        let current = agents.get(server).is_some_and(|agent| agent.session == session);
+        if current {
+            agents.remove(server);
+        }
+        current
+    }
+
+    fn update(&self, server: &Name, session: u64, change: impl FnOnce(&mut Attached)) {
+        if let Some(agent) = self.agents.lock().get_mut(server).filter(|agent| agent.session == session) {
+            change(agent);
+        }
+    }
+}
+
+/// The agents' service of a director.
+pub struct AgentEndpoint {
+    core: SharedCore,
+}
+
+impl AgentEndpoint {
+    pub fn new(core: SharedCore) -> Self {
+        Self { core }
+    }
+
+    /// Makes sure that the server is registered with this machine and these addresses.
+    async fn register(&self, request: &AttachRequest) -> Result<Name, Status> {
+        let name = Name::new(&request.server).map_err(|error| Status::invalid_argument(format!("server: {error}")))?;
+        let rails = RailAddresses { a: address("rail_a", &request.rail_a)?, b: address("rail_b", &request.rail_b)? };
+        if registered(&self.core.state.read(), &name, &request.machine_id, rails) {
+            return Ok(name);
+        }
+        let operation = Operation::AttachServer { name: name.clone(), machine_id: request.machine_id.clone(), rails };
+        let call = Call {
+            intent: Intent::Apply(operation),
+            request_id: None,
+            actor: format!("server {name}"),
+            validate_only: false,
+            deadline: Instant::now() + REGISTER_TIMEOUT,
+        };
+        let done = Cluster::new(self.core.clone()).call(call).await.map_err(refusal)?;
+        self.core.applied(done.revision).await;
+        Ok(name)
+    }
+}
+
+fn address(field: &str, text: &str) -> Result<std::net::IpAddr, Status> {
+    text.parse().map_err(|_| Status::invalid_argument(format!("{field}: {text:?} is no IP address")))
+}
+
+fn registered(state: &State, name: &Name, machine_id: &str, rails: RailAddresses) -> bool {
+    state
+        .servers()
+        .get(name)
+        .is_some_and(|it| it.value.machine_id.as_deref() == Some(machine_id) && it.value.rails == Some(rails))
+}
+
+fn refusal(error: CallError) -> Status {
+    match error {
+        CallError::Rejected(rejection) => Status::failed_precondition(rejection.to_string()),
+        other => Status::unavailable(other.to_string()),
+    }
+}
+
+#[tonic::async_trait]
+impl AgentService for AgentEndpoint {
+    type AttachStream = ReceiverStream<Result<DirectorMessage, Status>>;
+
+    async fn attach(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::AttachStream>, Status> {
+        let mut incoming = request.into_inner();
+        let first = incoming.next().await.ok_or_else(|| Status::invalid_argument("the stream ended at once"))??;
+        let Some(Message::Attach(attach)) = first.message else {
+            return Err(Status::invalid_argument("the first message must be AttachRequest"));
+        };
+        let server = self.register(&attach).await?;
+        let (session, wake) = self.core.agents.attach(&server);
+        tracing::info!(%server, session, "an agent attached");
+        let (sender, receiver) = mpsc::channel(OUTGOING);
+        tokio::spawn(push(self.core.clone(), server.clone(), wake, sender));
+        tokio::spawn(listen(self.core.clone(), server, session, incoming));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+/// Sends the assignment whenever it differs from what was sent last.
+async fn push(
+    core: SharedCore,
+    server: Name,
+    wake: Arc<Notify>,
+    sender: mpsc::Sender<Result<DirectorMessage, Status>>,
+) {
+    let mut last: Option<DirectorMessage> = None;
+    loop {
+        tokio::select! {
+            () = wake.notified() => {}
+            () = sender.closed() => return,
+        }
+        let message = super::assignment::assignment(&core, &server);
+        let same =
+            last.as_ref().is_some_and(|last| last.profiles == message.profiles && last.directors == message.directors);
+        if !same && sender.send(Ok(message.clone())).await.is_err() {
+            return;
+        }
+        last = Some(message);
+    }
+}
+
+/// Takes what the agent says until its stream ends.
+async fn listen(core: SharedCore, server: Name, session: u64, mut incoming: Streaming<AgentMessage>) {
+    while let Some(Ok(message)) = incoming.next().await {
+        match message.message {
+            Some(Message::Paths(report)) => {
+                core.liveness.report(&server, paths(&report));
+            }
+            Some(Message::Released(Released { profile, revision })) => {
+                if let Ok(profile) = Name::new(profile) {
+                    core.agents.update(&server, session, |agent| {
+                        agent.released.insert(profile, Revision(revision));
+                    });
+                }
+            }
+            Some(Message::Devices(report)) => {
+                let problems = problems(report);
+                core.agents.update(&server, session, |agent| agent.problems = problems);
+            }
+            Some(Message::Attach(_)) | None => break,
+        }
+        core.wake_reconciler();
+    }
+    if core.agents.detach(&server, session) {
+        core.liveness.forget_server(&server);
+    }
+    core.wake_reconciler();
+    tracing::info!(%server, session, "an agent detached");
+}
+
+fn paths(report: &PathReport) -> Vec<(Name, Rail, bool)> {
+    let paths = report.paths.iter();
+    paths.filter_map(|it| Some((Name::new(&it.director).ok()?, *Rail::ALL.get(it.rail as usize)?, it.up))).collect()
+}
+
+fn problems(report: DeviceReport) -> BTreeMap<AdapterId, String> {
+    let troubled = report.devices.into_iter().filter(|device| !device.problem.is_empty());
+    troubled.map(|device| (AdapterId(device.adapter), device.problem)).collect()
+}

@@ -1,0 +1,326 @@
+//! What this director's datapath carries: the replicated state, put into force.
+//!
+//! ```text
+//!   applied events ──▶ does one concern the datapath? ──▶ table ──▶ datapath.publish ──▶ agents are told, who then
+//!                                                                        │               switch to this director
+//!                                                                        └──▶ the receipt of the failover: "carrying"
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::broadcast::error::TryRecvError;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use twinrail_datapath::{Carry, DirectorTable, Problem};
+use twinrail_proto::domain::{AdapterId, Epoch, FailoverReceipt, Name, Resource, ResourceKind, Revision, UnixMillis};
+use twinrail_proto::grpc::internal::v1::{AdapterTime, CarriageReport};
+use twinrail_raft_store::state::{Change, Event};
+use twinrail_raft_store::store::Notice;
+
+use super::core::{Core, SharedCore, unix_millis};
+use super::table::director_table;
+use crate::telemetry::{self, error_text};
+
+/// What goes to another home is told to its server first, and put into force here so much later: its frames wait in the
+/// server's device by then, instead of coming here to be refused. Until then this director carries in the old epoch.
+const HAND_OVER: Duration = Duration::from_millis(2);
+/// Receipts whose times wait to reach the leader; beyond it the oldest are forgotten, and stay incomplete.
+const MAX_REPORTS: usize = 64;
+
+pub struct Carriage {
+    carried: RwLock<Carried>,
+    enforced: watch::Sender<Revision>,
+    published: watch::Sender<()>,
+    renew: Notify,
+}
+
+#[derive(Default)]
+struct Carried {
+    adapters: BTreeMap<AdapterId, Epoch>,
+    reports: BTreeMap<Name, Report>,
+}
+
+/// When this director carried and announced what a failover gave it.
+#[derive(Default)]
+struct Report {
+    epochs: BTreeMap<AdapterId, Epoch>,
+    carrying: BTreeMap<AdapterId, UnixMillis>,
+    announced: BTreeMap<AdapterId, UnixMillis>,
+    sent: (usize, usize),
+}
+
+impl Default for Carriage {
+    fn default() -> Self {
+        Self {
+            carried: RwLock::default(),
+            enforced: watch::Sender::new(Revision(0)),
+            published: watch::Sender::new(()),
+            renew: Notify::new(),
+        }
+    }
+}
+
+impl Carriage {
+    pub fn carries(&self, adapter: AdapterId, epoch: Epoch) -> bool {
+        self.carried.read().adapters.get(&adapter) == Some(&epoch)
+    }
+
+    pub fn count(&self) -> usize {
+        self.carried.read().adapters.len()
+    }
+
+    /// The revision that the datapath has put into force.
+    pub fn enforced(&self) -> watch::Receiver<Revision> {
+        self.enforced.subscribe()
+    }
+
+    /// Changes whenever the datapath got a new table.
+    pub fn published(&self) -> watch::Receiver<()> {
+        self.published.subscribe()
+    }
+
+    /// Whether something that is carried here has another home now.
+    fn loses(&self, core: &Core) -> bool {
+        let state = core.state.read();
+        let elsewhere = |id: &AdapterId| {
+            state.adapter(*id).is_some_and(|(_, it)| it.home.director.as_ref().is_some_and(|home| *home != core.own))
+        };
+        self.carried.read().adapters.keys().any(elsewhere)
+    }
+
+    /// Makes the table be published again.
+    pub fn renew(&self) {
+        self.renew.notify_one();
+    }
+
+    /// The datapath announced an adapter on its LAN for the first time in this epoch.
+    pub fn announced(&self, adapter: AdapterId, epoch: Epoch) {
+        let now = unix_millis();
+        for report in self.carried.write().reports.values_mut() {
+            if report.epochs.get(&adapter) == Some(&epoch) {
+                report.announced.entry(adapter).or_insert(now);
+            }
+        }
+    }
+
+    /// What the leader has not heard yet of failovers.
+    pub fn reports(&self) -> Vec<CarriageReport> {
+        let carried = self.carried.read();
+        let news = carried.reports.iter().filter(|(_, it)| it.sent != (it.carrying.len(), it.announced.len()));
+        news.map(|(failover, it)| CarriageReport {
+            failover: failover.to_string(),
+            carrying: times(&it.carrying),
+            announced: times(&it.announced),
+        })
+        .collect()
+    }
+
+    /// The leader has taken these reports; what is complete is forgotten.
+    pub fn reported(&self, reports: &[CarriageReport]) {
+        let mut carried = self.carried.write();
+        for sent in reports {
+            let Ok(name) = Name::new(&sent.failover) else { continue };
+            if let Some(report) = carried.reports.get_mut(&name) {
+                report.sent = (sent.carrying.len(), sent.announced.len());
+            }
+        }
+        carried.reports.retain(|_, it| it.sent != (it.epochs.len(), it.epochs.len()));
+    }
+
+    /// What this failover gives to this director is reported from now on: the first announcement may come at once.
+    fn expect(&self, receipt: &FailoverReceipt, own: &Name) {
+        let mut carried = self.carried.write();
+        let mine = receipt.moves.iter().filter(|it| it.to.as_ref() == Some(own));
+        let epochs: BTreeMap<AdapterId, Epoch> = mine.map(|it| (it.adapter, it.epoch)).collect();
+        if !epochs.is_empty() {
+            carried.reports.insert(receipt.name.clone(), Report { epochs, ..Report::default() });
+        }
+        while carried.reports.len() > MAX_REPORTS {
+            carried.reports.pop_first();
+        }
+    }
+
+    /// The datapath carries these now.
+    fn carrying(&self, adapters: BTreeMap<AdapterId, Epoch>) {
+        let now = unix_millis();
+        let mut carried = self.carried.write();
+        for report in carried.reports.values_mut() {
+            for (adapter, epoch) in &report.epochs {
+                if adapters.get(adapter) == Some(epoch) {
+                    report.carrying.entry(*adapter).or_insert(now);
+                }
+            }
+        }
+        carried.adapters = adapters;
+    }
+}
+
+fn times(times: &BTreeMap<AdapterId, UnixMillis>) -> Vec<AdapterTime> {
+    times.iter().map(|(adapter, &at)| AdapterTime { adapter: adapter.0, at }).collect()
+}
+
+/// Which servers' assignments a batch of events touches.
+#[derive(Default)]
+struct Touched {
+    datapath: bool,
+    everybody: bool,
+    servers: BTreeSet<Name>,
+    receipts: Vec<FailoverReceipt>,
+}
+
+/// Puts every applied revision into force, until the state machine ends.
+pub async fn enforce(core: SharedCore) {
+    let mut applied = core.state.applied();
+    let mut notices = core.state.subscribe();
+    // Profile → the server it was last seen bound to: an event says only what is, not what was.
+    let mut bound = bindings(&core);
+    publish(&core, &Touched::everything());
+    loop {
+        let revision = *applied.borrow_and_update();
+        // The notices of a revision are there before it counts as applied.
+        let touched = drain(&mut notices, &mut bound).unwrap_or_else(|| {
+            bound = bindings(&core);
+            Touched::everything()
+        });
+        if touched.datapath {
+            if core.carriage.loses(&core) {
+                core.agents.notify((!touched.everybody).then_some(&touched.servers));
+                tokio::time::sleep(HAND_OVER).await;
+            }
+            let started = tokio::time::Instant::now();
+            publish(&core, &touched);
+            tracing::debug!(revision = revision.0, took = ?started.elapsed(), "in force");
+        }
+        core.carriage.enforced.send_if_modified(|it| std::mem::replace(it, revision.max(*it)) < revision);
+        core.wake_reconciler();
+        tokio::select! {
+            changed = applied.changed() => if changed.is_err() { return },
+            () = core.carriage.renew.notified() => publish(&core, &Touched::everything()),
+        }
+    }
+}
+
+fn bindings(core: &Core) -> BTreeMap<Name, Name> {
+    let state = core.state.read();
+    let profiles = state.profiles().values().map(|it| &it.value);
+    profiles.filter_map(|it| Some((it.name.clone(), it.binding.as_ref()?.server.clone()))).collect()
+}
+
+/// What waits in the queue; `None` when something was missed and all must be looked at anew.
+fn drain(notices: &mut broadcast::Receiver<Notice>, bound: &mut BTreeMap<Name, Name>) -> Option<Touched> {
+    let mut touched = Touched::default();
+    let mut missed = false;
+    loop {
+        match notices.try_recv() {
+            Ok(Notice::Changed(changed)) => changed.events.iter().for_each(|event| touch(&mut touched, bound, event)),
+            Ok(Notice::Restored(_)) | Err(TryRecvError::Lagged(_)) => missed = true,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return (!missed).then_some(touched),
+        }
+    }
+}
+
+impl Touched {
+    fn everything() -> Self {
+        Self { datapath: true, everybody: true, ..Self::default() }
+    }
+}
+
+fn touch(touched: &mut Touched, bound: &mut BTreeMap<Name, Name>, event: &Event) {
+    match event.key.kind {
+        ResourceKind::Director => {
+            touched.datapath = true;
+            touched.everybody = true;
+        }
+        ResourceKind::Server | ResourceKind::Lan => touched.datapath = true,
+        ResourceKind::Profile => touch_profile(touched, bound, event),
+        ResourceKind::Failover => {
+            if let (Change::Created, Some(Resource::Failover(receipt))) = (event.change, &event.resource) {
+                touched.datapath = true;
+                touched.receipts.push((**receipt).clone());
+            }
+        }
+        ResourceKind::San | ResourceKind::Pool | ResourceKind::QosPolicy | ResourceKind::Template => {}
+    }
+}
+
+fn touch_profile(touched: &mut Touched, bound: &mut BTreeMap<Name, Name>, event: &Event) {
+    let now = match &event.resource {
+        Some(Resource::Profile(profile)) => profile.binding.as_ref().map(|binding| binding.server.clone()),
+        _ => None,
+    };
+    let before = match &now {
+        Some(server) => bound.insert(event.key.name.clone(), server.clone()),
+        None => bound.remove(&event.key.name),
+    };
+    touched.datapath |= now.is_some() || before.is_some();
+    touched.servers.extend(now.into_iter().chain(before));
+}
+
+/// One new table, and everybody whom it concerns is told.
+fn publish(core: &Core, touched: &Touched) {
+    let table = {
+        let state = core.state.read();
+        // While the cluster is being founded the list is not whole yet: the configuration knows better.
+        if state.cluster().is_some() {
+            core.members.update(state.directors().values().map(|it| &it.value));
+        }
+        director_table(&state, &core.members, &core.own)
+    };
+    let members = core.members.all();
+    core.links.set_peers(members.iter().map(|(name, it)| (name.clone(), it.rails)));
+    let carried = carried(&table);
+    let table_lans: BTreeMap<AdapterId, Name> = table.adapters.iter().map(|it| (it.id, it.lan.clone())).collect();
+    for receipt in &touched.receipts {
+        core.carriage.expect(receipt, &core.own);
+    }
+    let report = core.datapath.publish(table);
+    for problem in &report.problems {
+        tracing::warn!(problem = error_text(problem), "a part of the table is not in force");
+    }
+    core.carriage.carrying(without_port(carried, &table_lans, &report.problems));
+    for receipt in &touched.receipts {
+        trace_carriage(receipt, &core.own);
+    }
+    core.carriage.published.send_replace(());
+    core.agents.notify((!touched.everybody).then_some(&touched.servers));
+}
+
+fn carried(table: &DirectorTable) -> BTreeMap<AdapterId, Epoch> {
+    let carried = table.adapters.iter().filter(|it| it.state == Carry::Carry);
+    carried.map(|it| (it.id, it.epoch)).collect()
+}
+
+/// What the table asks for, less what its LAN's port cannot carry.
+fn without_port(
+    mut carried: BTreeMap<AdapterId, Epoch>,
+    lans: &BTreeMap<AdapterId, Name>,
+    problems: &[Problem],
+) -> BTreeMap<AdapterId, Epoch> {
+    for problem in problems {
+        if let Problem::Port { lan, .. } | Problem::UnknownLan { lan, .. } = problem {
+            carried.retain(|adapter, _| lans.get(adapter) != Some(lan));
+        }
+    }
+    carried
+}
+
+/// This director's part of the failover, in the trace that the leader started.
+fn trace_carriage(receipt: &FailoverReceipt, own: &Name) {
+    let Some(traceparent) = receipt.trace_id.as_deref().and_then(telemetry::traceparent_of) else { return };
+    for it in receipt.moves.iter().filter(|it| it.to.as_ref() == Some(own)) {
+        let span = tracing::info_span!("carry", director = %own, adapter = it.adapter.0, epoch = it.epoch.0, resource = %it.resource);
+        telemetry::continue_trace(&span, &traceparent);
+        span.in_scope(|| tracing::info!(failover = %receipt.name, "carrying"));
+    }
+}
+
+/// What the datapath's threads say, turned into news for the rest of the process. The callback must be cheap and never
+/// block: a full queue drops the news, and the next one brings the whole picture of the paths.
+pub fn datapath_events(
+    queue: mpsc::Sender<twinrail_datapath::Event>,
+) -> Box<dyn Fn(twinrail_datapath::Event) + Send + Sync> {
+    Box::new(move |event| {
+        let _ = queue.try_send(event);
+    })
+}

@@ -1,0 +1,39 @@
+//! A director: Raft voter, API server, datapath.
+//!
+//! ```text
+//!   run         builds everything, runs it, stops it in order
+//!   cluster     the handle that the API uses ──▶ leader: plans and commits, here or on the director that leads
+//!   raft        openraft's network, and the elections that the rails' hellos start
+//!   bootstrap   founds the cluster, claims this director's id; membership: voters follow the list of directors
+//!   liveness    who is lost ──▶ reconciler: homes follow the world; releases: planned moves between servers
+//!   lease       for how long this director may carry
+//!   carriage    the applied state put into force in the datapath, and told to the agents
+//! ```
+
+mod agents;
+mod assignment;
+mod bootstrap;
+mod carriage;
+mod cluster;
+mod core;
+mod feed;
+mod gate;
+mod health;
+mod leader;
+mod leadership;
+mod lease;
+mod liveness;
+mod members;
+mod membership;
+mod metrics;
+mod planning;
+mod raft;
+mod reconciler;
+mod releases;
+mod run;
+mod status;
+mod table;
+
+pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
+pub use run::{DirectorError, run};
+pub use status::{ClusterStatus, DirectorStatus, PathStatus};

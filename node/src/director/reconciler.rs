@@ -1,0 +1,187 @@
+//! The leader's work: makes the homes fit the world, one plan at a time, and ends releases. Level-triggered: each turn
+//! looks at everything and does what is due, so that a new leader needs no history.
+//!
+//! ```text
+//!   a verdict of the detector ─┐
+//!   an applied revision ───────┼──▶ turn: lost → drained → paths lost → homeless → releases ──▶ Raft commands
+//!   an agent's word, a lease ──┘
+//! ```
+
+use std::time::Duration;
+
+use tracing::Instrument;
+use twinrail_failover::Moment;
+use twinrail_failover::placement::{self, Plan, View};
+use twinrail_proto::domain::{
+    AdminState, DirectorRole, Epoch, FailoverCause, FailoverReceipt, HomeMove, Name, ReceiptMove,
+};
+use twinrail_raft_store::state::{Operation, State};
+
+use super::core::{Core, SharedCore, unix_millis};
+use super::leader::NotLeader;
+use super::liveness::Loss;
+use super::planning::note;
+use crate::{clock, telemetry};
+
+/// Beside the times when something happened.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After a turn the reconciler rests for so many times what the turn took, unless somebody is lost: a burst of API
+/// calls must not make it plan all the time.
+const REST_FACTOR: u32 = 4;
+const LEAST_REST: Duration = Duration::from_millis(2);
+
+pub async fn reconcile(core: SharedCore) {
+    let mut work = core.work.subscribe();
+    let mut verdicts = core.liveness.changed();
+    loop {
+        let started = tokio::time::Instant::now();
+        let mut deadline = None;
+        if core.leads() {
+            match turn(&core).await {
+                Ok(next) => deadline = next,
+                Err(NotLeader) => {
+                    tracing::debug!("the leadership went, or is being handed over, while a plan was committed");
+                    // An heir that died before it took over leaves a leader that may not write: it needs another heir.
+                    step_aside(&core).await;
+                }
+            }
+        }
+        let rest = LEAST_REST.max(started.elapsed() * REST_FACTOR);
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            _ = verdicts.changed() => continue,
+        }
+        tokio::select! {
+            _ = work.changed() => {}
+            _ = verdicts.changed() => {}
+            () = clock::sleep_until(deadline) => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Does everything that is due. Says when it must look again even if nothing happens.
+async fn turn(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
+    for (director, loss) in core.liveness.lost() {
+        change(core, FailoverCause::DirectorLost(director.clone()), Some(loss), |view| {
+            placement::on_director_lost(view, &director)
+        })
+        .await?;
+    }
+    for director in drained(core) {
+        change(core, FailoverCause::Drain(director.clone()), None, |view| placement::drain(view, &director)).await?;
+    }
+    for ((server, director), loss) in core.liveness.take_paths_lost() {
+        let cause = FailoverCause::PathsLost { server: server.clone(), director: director.clone() };
+        change(core, cause, Some(loss), |view| placement::on_paths_lost(view, &server, &director)).await?;
+    }
+    change(core, FailoverCause::Homeless, None, placement::refresh).await?;
+    step_aside(core).await;
+    super::releases::step(core).await
+}
+
+fn drained(core: &Core) -> Vec<Name> {
+    let state = core.state.read();
+    let drained = state.directors().values().filter(|it| it.value.admin_state == AdminState::Drained);
+    drained.map(|it| it.value.name.clone()).collect()
+}
+
+/// Plans, commits, and leaves a receipt where adapters that had a home got another one.
+async fn change(
+    core: &SharedCore,
+    cause: FailoverCause,
+    loss: Option<Loss>,
+    plan: impl FnOnce(&View<'_>) -> Plan,
+) -> Result<(), NotLeader> {
+    let (plan, moved) = core.with_view(|state, view| {
+        let plan = plan(view);
+        let moved = receipt_moves(state, &plan.moves);
+        (plan, moved)
+    });
+    if !plan.moves.is_empty() {
+        let span =
+            tracing::info_span!("failover", director = %core.own, cause = %note(&cause), adapters = plan.moves.len());
+        commit_moves(core, cause.clone(), loss, plan.moves, moved).instrument(span).await?;
+    }
+    if !plan.successors.is_empty() {
+        let operation =
+            Operation::ChangeHomes { cause_note: "succession".to_owned(), moves: plan.successors, receipt: None };
+        commit(core, operation).await?;
+    }
+    Ok(())
+}
+
+async fn commit_moves(
+    core: &SharedCore,
+    cause: FailoverCause,
+    loss: Option<Loss>,
+    moves: Vec<HomeMove>,
+    moved: Vec<ReceiptMove>,
+) -> Result<(), NotLeader> {
+    let now = unix_millis();
+    let loss = loss.unwrap_or(Loss { last_seen: now, detected: now });
+    let receipt = moved.iter().any(|it| it.from.is_some()).then(|| {
+        Box::new(FailoverReceipt {
+            name: "f-0".parse().expect("a valid name"),
+            cause: cause.clone(),
+            decided_by: core.own.clone(),
+            last_seen: loss.last_seen,
+            detected: loss.detected,
+            decided: now,
+            committed: now,
+            moves: moved,
+            trace_id: telemetry::trace_id(&tracing::Span::current()),
+        })
+    });
+    let count = moves.len();
+    tracing::info!(cause = %note(&cause), adapters = count, "decided");
+    let operation = Operation::ChangeHomes { cause_note: note(&cause), moves, receipt };
+    if commit(core, operation).await? {
+        tracing::info!(cause = %note(&cause), adapters = count, "committed");
+    }
+    Ok(())
+}
+
+/// Whether it was accepted. A rejection means that the plan was made from a state that has moved on: the next turn plans anew.
+async fn commit(core: &SharedCore, operation: Operation) -> Result<bool, NotLeader> {
+    match core.propose(core.own_command(operation)).await? {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            tracing::info!(%error, "a plan was refused");
+            core.wake_reconciler();
+            Ok(false)
+        }
+    }
+}
+
+fn receipt_moves(state: &State, moves: &[HomeMove]) -> Vec<ReceiptMove> {
+    let moves = moves.iter().filter_map(|it| {
+        let (profile, adapter) = state.adapter(it.adapter)?;
+        let kind = match adapter.kind {
+            twinrail_proto::domain::AdapterKind::Vnic => "vnics",
+            twinrail_proto::domain::AdapterKind::Vhba => "vhbas",
+        };
+        Some(ReceiptMove {
+            adapter: it.adapter,
+            resource: format!("profiles/{}/{kind}/{}", profile.name, adapter.name),
+            from: adapter.home.director.clone(),
+            to: it.to.clone(),
+            epoch: Epoch(0),
+            carrying: None,
+            announced: None,
+        })
+    });
+    moves.collect()
+}
+
+/// A drained director, or a witness while another could, gives the leadership away.
+async fn step_aside(core: &SharedCore) {
+    let unfit = {
+        let state = core.state.read();
+        let own = state.directors().get(&core.own).map(|it| (it.value.role, it.value.admin_state));
+        own.is_some_and(|(role, admin)| role == DirectorRole::Witness || admin == AdminState::Drained)
+    };
+    if unfit && let Some(heir) = core.best_leader() {
+        core.hand_over(&heir).await;
+    }
+}
