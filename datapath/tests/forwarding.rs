@@ -20,10 +20,11 @@ struct Site {
 impl Site {
     /// Both servers have an adapter on the native VLAN of one LAN, `10.9.0.11` and `.12`; the host is `10.9.0.1`.
     fn new(rail_mtu: u32) -> Self {
-        Self::with_recorder(rail_mtu, &[])
+        Self::with_options(rail_mtu, [&[], &[]])
     }
 
-    fn with_recorder(rail_mtu: u32, recorder: &[&str]) -> Self {
+    /// With more options of the director's and of the servers' programs.
+    fn with_options(rail_mtu: u32, [director, server]: [&[&str]; 2]) -> Self {
         let mut lab = Lab::new();
         for (name, number) in [("d1", 1), ("s1", 11), ("s2", 12)] {
             lab.add_machine(name, number, rail_mtu);
@@ -32,8 +33,8 @@ impl Site {
         lab.add_namespace("host");
         lab.plug("host", "eth0", "host-lan", "lan", 1500);
         lab.run("host", "ip addr add 10.9.0.1/24 dev eth0");
-        let director = lab.machine("director", "d1", 1, recorder);
-        let servers = [lab.machine("server", "s1", 11, &[]), lab.machine("server", "s2", 12, &[])];
+        let director = lab.machine("director", "d1", 1, director);
+        let servers = [lab.machine("server", "s1", 11, server), lab.machine("server", "s2", 12, server)];
         let mut site = Self { director, servers, lab };
         site.configure();
         site
@@ -206,7 +207,8 @@ fn without_a_lease_nothing_is_carried() {
 fn a_killed_director_is_noticed_at_once_and_leaves_its_record() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flight");
-    let mut site = Site::with_recorder(65_535, &["--recorder", path.to_str().unwrap()]);
+    // The kernel takes a while to end a killed process: silence must not be first, whatever the load.
+    let mut site = Site::with_options(65_535, [&["--recorder", path.to_str().unwrap()], &["--missed-hellos", "500"]]);
     site.lab.run("s1", "ping -c 5 -i 0.05 -W 1 10.9.0.1");
     site.servers[0].tell("events");
     site.director.kill();

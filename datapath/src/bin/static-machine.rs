@@ -2,7 +2,7 @@
 //! need real processes in network namespaces. It grants itself its lease.
 //!
 //! ```text
-//!   static-machine director d1 A,B [--recorder FILE]      static-machine server s1 A,B [--recorder FILE]
+//!   static-machine director|server NAME A,B [--recorder FILE] [--missed-hellos N]
 //! ```
 //!
 //! Reads commands from its standard input, a line each, and answers each with one line; ends at the input's end.
@@ -28,6 +28,8 @@ use twinrail_proto::domain::{AdapterId, Epoch, MacAddress, Mtu, Name, RailAddres
 
 type Failure = Box<dyn std::error::Error>;
 
+const USAGE: &str = "usage: static-machine director|server NAME A,B [--recorder FILE] [--missed-hellos N]";
+
 /// Events that nobody has asked for yet. A test machine has few of them.
 static EVENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -49,14 +51,18 @@ struct Table {
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (role, rails, recorder) = match words[..] {
-        [role, _, rails] => (role, rails, None),
-        [role, _, rails, "--recorder", file] => (role, rails, Some(file.into())),
-        _ => return Err("usage: static-machine director|server NAME A,B [--recorder FILE]".into()),
-    };
-    let rails = RailsConfig::new("static", addresses(rails)?);
+    let [role, _, addresses, options @ ..] = &words[..] else { return Err(USAGE.into()) };
+    let mut rails = RailsConfig::new("static", rail_addresses(addresses)?);
+    let mut recorder = None;
+    for option in options.chunks(2) {
+        match option {
+            ["--recorder", file] => recorder = Some(file.into()),
+            ["--missed-hellos", number] => rails.missed_hellos = number.parse()?,
+            _ => return Err(USAGE.into()),
+        }
+    }
     let lease = Arc::new(AtomicBool::new(true));
-    let machine = match role {
+    let machine = match *role {
         "director" => {
             let datapath = Arc::new(DirectorDatapath::start(DirectorConfig { rails, recorder }, Box::new(note_event))?);
             grant_leases(Arc::downgrade(&datapath), Arc::clone(&lease));
@@ -182,10 +188,10 @@ fn vlan(text: &str) -> Result<VlanMode, Failure> {
 }
 
 fn peer(name: &str, rails: &str) -> Result<Peer, Failure> {
-    Ok(Peer { name: Name::new(name)?, rails: addresses(rails)? })
+    Ok(Peer { name: Name::new(name)?, rails: rail_addresses(rails)? })
 }
 
-fn addresses(text: &str) -> Result<RailAddresses, Failure> {
+fn rail_addresses(text: &str) -> Result<RailAddresses, Failure> {
     let (a, b) = text.split_once(',').ok_or("two addresses: A,B")?;
     Ok(RailAddresses { a: a.parse()?, b: b.parse()? })
 }
