@@ -25,7 +25,8 @@ use openraft::vote::RaftLeaderIdExt;
 use openraft::{Config, EntryPayload, SnapshotPolicy};
 use tokio::sync::Mutex;
 use twinrail_proto::domain::{DirectorId, Name};
-use twinrail_raft_store::raft::{Entry, LogId, Peer, Raft, Snapshot, TypeConfig, Vote};
+use twinrail_raft_store::proposal::Proposal;
+use twinrail_raft_store::raft::{self, Entry, LogId, Peer, Raft, Snapshot, TypeConfig, Vote};
 use twinrail_raft_store::state::{Command, Operation, ProfileSpec};
 use twinrail_raft_store::store::disk::{Change, Disk, SledDisk};
 use twinrail_raft_store::store::{Checks, CountersView, Identity, LogStore, Store};
@@ -63,9 +64,13 @@ fn command(number: u64) -> Command {
     Command { request_id: None, intent: number, at: number, actor: "speed".to_owned(), operation }
 }
 
+fn proposal(number: u64) -> Proposal {
+    Proposal::new(command(number)).expect("a command that can be encoded")
+}
+
 fn entry(index: u64) -> Entry {
     let log_id = LogId::new(LeaderIdOf::<TypeConfig>::new_committed(1, 1), index);
-    Entry::new(log_id, EntryPayload::Normal(command(index)))
+    Entry::new(log_id, EntryPayload::Normal(proposal(index)))
 }
 
 fn measure_disk(directory: &Path, records: usize) -> anyhow::Result<()> {
@@ -127,7 +132,7 @@ async fn measure_raft(directory: &Path, proposers: usize) -> anyhow::Result<()> 
     let store = open(directory.path())?;
     let counters = store.counters.clone();
     let config = Config { snapshot_policy: SnapshotPolicy::LogsSinceLast(10_000), ..Config::default() };
-    let raft = Raft::new(1, Arc::new(config.validate()?), Alone, store.log, store.machine).await?;
+    let raft = raft::start(1, config, Alone, store.log, store.machine).await?;
     raft.initialize(BTreeMap::from([(1, Peer::default())])).await?;
     raft.wait(Some(Duration::from_secs(5))).current_leader(1, "alone").await?;
     let before = counters.view();
@@ -143,7 +148,7 @@ async fn measure_raft(directory: &Path, proposers: usize) -> anyhow::Result<()> 
 
 /// Creates a profile. When the state is full this is refused: an answer like any other, at the same price for the log.
 async fn write_one(raft: Raft, number: u64) -> anyhow::Result<()> {
-    raft.client_write(command(number)).await?;
+    raft.client_write(proposal(number)).await?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! `make bench-api`: committed writes a second through the public API of three directors, beside three etcd processes: same
-//! machine, same run, same disk, same rails, one load generator.
+//! machine, same run, same disk, same rails, one load generator; no agents, which etcd has none of.
 //!
 //! etcd puts values of 256 bytes. A write of ours is UpdateTemplate with a template of at least 256 bytes: it is parsed,
 //! checked against the state, committed, applied, audited, and answered with the resource.
@@ -77,7 +77,7 @@ fn measure_puts(cluster: &EtcdCluster, clients: usize) -> Result<LoadReport> {
 
 fn measure_twinrail() -> Result<Vec<LoadReport>> {
     Lab::with(Layout::default(), |lab| {
-        let cli = lab.start_cluster()?;
+        let cli = lab.start_directors()?;
         network_lines().iter().try_for_each(|line| cli.run(line).map(drop))?;
         let names = lab.layout.director_names();
         let address = |name: &String| lab.machine(name)?.kind.rail_address(Rail::A).context("not on rail A");

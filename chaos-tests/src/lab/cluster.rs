@@ -131,13 +131,24 @@ impl Lab {
     /// Starts everything and waits until all directors vote and one leads.
     pub fn start_cluster(&mut self) -> Result<Cli> {
         self.start_all()?;
+        let cli = self.wait_for_directors()?;
+        let servers = self.layout.servers.len();
+        cli.wait_until("server list", APPEARS_WITHIN, |list| list.as_array().is_some_and(|it| it.len() >= servers))?;
+        Ok(cli)
+    }
+
+    /// Starts the directors alone, and waits until all vote and one leads: no agent says hello to them.
+    pub fn start_directors(&mut self) -> Result<Cli> {
+        self.layout.director_names().iter().try_for_each(|name| self.start(name))?;
+        self.wait_for_directors()
+    }
+
+    fn wait_for_directors(&self) -> Result<Cli> {
         let names = self.layout.director_names();
         let cli = self.cli(names.first().context("a lab without directors")?)?;
         cli.wait_for_cluster(ELECTS_WITHIN, |cluster| {
             !cluster.leader.is_empty() && names.iter().all(|name| cluster.is_alive(name))
         })?;
-        let servers = self.layout.servers.len();
-        cli.wait_until("server list", APPEARS_WITHIN, |list| list.as_array().is_some_and(|it| it.len() >= servers))?;
         Ok(cli)
     }
 

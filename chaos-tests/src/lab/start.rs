@@ -29,7 +29,7 @@ impl Lab {
 
     /// Starts every director and every server.
     pub fn start_all(&mut self) -> Result<()> {
-        let names = self.layout.directors.iter().map(|(name, _)| name).chain(&self.layout.servers);
-        names.cloned().collect::<Vec<_>>().iter().try_for_each(|name| self.start(name))
+        let names = [self.layout.director_names(), self.layout.servers.clone()].concat();
+        names.iter().try_for_each(|name| self.start(name))
     }
 }

@@ -12,6 +12,7 @@ use twinrail_raft_store::store::{Counters, StateView};
 
 use super::agents::AgentHub;
 use super::carriage::Carriage;
+use super::forward::Lines;
 use super::lease::LeaseBook;
 use super::liveness::Liveness;
 use super::members::Members;
@@ -32,6 +33,8 @@ pub struct Core {
     pub identity: Identity,
     pub members: Members,
     pub links: Links,
+    /// To the leaders that this director asks.
+    pub lines: Lines,
     pub datapath: Arc<DirectorDatapath>,
     /// Which directors and servers are lost.
     pub liveness: Liveness,

@@ -3,24 +3,25 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use openraft::ReadPolicy;
 use openraft::errors::{ClientWriteError, RaftError};
 use serde::{Deserialize, Serialize};
-use tonic::{Code, Request, Response, Status};
-use tracing::Instrument;
+use tonic::{Request, Response, Status, Streaming};
 use twinrail_proto::domain::{Name, Revision};
 use twinrail_proto::grpc::internal::v1::leader_service_client::LeaderServiceClient;
 use twinrail_proto::grpc::internal::v1::leader_service_server::LeaderService;
 use twinrail_proto::grpc::internal::v1::{
-    CallRequest, Payload, ReadIndexRequest, ReadIndexResponse, RenewLeaseRequest, RenewLeaseResponse,
+    CallAnswer, CallRequest, ReadIndexRequest, ReadIndexResponse, RenewLeaseRequest, RenewLeaseResponse,
 };
+use twinrail_raft_store::proposal::Proposal;
 use twinrail_raft_store::state::{Applied, Command, Operation, RequestId};
 
 use super::cluster::{CallError, Intent};
 use super::core::{Core, SharedCore, unix_millis};
-use super::raft::{decode, encode};
-use crate::link::LinkError;
-use crate::telemetry;
+use super::forward;
+use super::raft::encode;
 
 /// A call of the public API on its way to the leader.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ pub enum AskError {
     Lost,
 }
 
-type Answer = Result<Applied, CallError>;
+pub type Answer = Result<Applied, CallError>;
 
 impl Core {
     /// Answers a call as the leader.
@@ -82,7 +83,11 @@ impl Core {
 
     /// Commits a command. The answer may be a rejection, which is a deterministic answer and no failure.
     pub async fn propose(&self, command: Command) -> Result<Answer, NotLeader> {
-        match self.raft.client_write(command).await {
+        let proposal = match Proposal::new(command) {
+            Ok(proposal) => proposal,
+            Err(error) => return Ok(Err(CallError::Storage(format!("the command cannot be written: {error}")))),
+        };
+        match self.raft.client_write(proposal).await {
             Ok(written) => Ok(written.data.map_err(CallError::Rejected)),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Err(NotLeader),
             Err(RaftError::APIError(error)) => Ok(Err(CallError::Storage(error.to_string()))),
@@ -94,29 +99,6 @@ impl Core {
     pub async fn read_index(&self) -> Result<Revision, NotLeader> {
         let linearizer = self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await.map_err(|_| NotLeader)?;
         Ok(Revision(linearizer.read_log_id().index()))
-    }
-
-    pub async fn ask_leader(
-        &self,
-        leader: &Name,
-        request: &LeaderRequest,
-        timeout: Duration,
-    ) -> Result<Answer, AskError> {
-        let data = encode("a call", request).map_err(|_| AskError::Lost)?.data;
-        let traceparent = telemetry::traceparent(&tracing::Span::current()).unwrap_or_default();
-        let message = CallRequest { data, timeout_ms: timeout.as_millis() as u32, traceparent };
-        let answer = self
-            .links
-            .call(leader, timeout, |channel| {
-                let request = self.identity.request(message.clone());
-                async move { LeaderServiceClient::new(channel).call(request).await }
-            })
-            .await
-            .map_err(|error| ask_error(&error))?;
-        decode("a call's answer", answer.get_ref()).map_err(|error| {
-            tracing::error!(%error, %leader, "the leader's answer cannot be read");
-            AskError::Lost
-        })
     }
 
     pub async fn ask_read_index(&self, leader: &Name, timeout: Duration) -> Option<Revision> {
@@ -147,14 +129,6 @@ fn digest(intent: &Intent) -> u64 {
     written.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn ask_error(error: &LinkError) -> AskError {
-    match error {
-        LinkError::Refused { status, .. } if status.code() == Code::FailedPrecondition => AskError::NotLeader,
-        LinkError::NoPath(_) | LinkError::Unknown(_) => AskError::NotLeader,
-        LinkError::Refused { .. } | LinkError::Timeout { .. } => AskError::Lost,
-    }
-}
-
 /// The leader's side of the internal service.
 pub struct LeaderEndpoint {
     core: SharedCore,
@@ -172,13 +146,10 @@ fn not_leader(_: NotLeader) -> Status {
 
 #[tonic::async_trait]
 impl LeaderService for LeaderEndpoint {
-    async fn call(&self, request: Request<CallRequest>) -> Result<Response<Payload>, Status> {
-        let message = request.into_inner();
-        let span = tracing::info_span!("lead");
-        telemetry::continue_trace(&span, &message.traceparent);
-        let call: LeaderRequest = decode("a call", &Payload { data: message.data })?;
-        let answer = self.core.lead(&call).instrument(span).await.map_err(not_leader)?;
-        Ok(Response::new(encode("a call's answer", &answer)?))
+    type CallStream = BoxStream<'static, Result<CallAnswer, Status>>;
+
+    async fn call(&self, calls: Request<Streaming<CallRequest>>) -> Result<Response<Self::CallStream>, Status> {
+        Ok(Response::new(forward::answers(self.core.clone(), calls.into_inner()).boxed()))
     }
 
     async fn read_index(&self, _: Request<ReadIndexRequest>) -> Result<Response<ReadIndexResponse>, Status> {

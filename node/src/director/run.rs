@@ -22,6 +22,7 @@ use super::bootstrap::{BootstrapError, bootstrap};
 use super::carriage::{Carriage, datapath_events, enforce};
 use super::cluster::Cluster;
 use super::core::{Core, SharedCore};
+use super::forward::Lines;
 use super::gate::Gate;
 use super::leader::LeaderEndpoint;
 use super::lease::{LeaseBook, keep_lease};
@@ -93,6 +94,7 @@ pub async fn run(config: DirectorConfig) -> Result<(), DirectorError> {
         identity,
         members,
         links,
+        lines: Lines::default(),
         datapath,
         liveness: Liveness::new(own.name.clone(), timing),
         carriage: Carriage::default(),

@@ -13,6 +13,15 @@ use super::outcome::{Applied, Outcome};
 use super::record::Versioned;
 use super::{Command, State, operations};
 
+/// Who learns of a command's outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Somebody waits for the answer: it has the effects in words.
+    People,
+    /// Nobody does: the effects, which cost more than the change itself, are left out.
+    Nobody,
+}
+
 /// What comes of a command before anything is changed.
 enum Plan {
     Act(Box<Changes>),
@@ -23,7 +32,12 @@ enum Plan {
 impl State {
     /// Applies one command, the log entry of this revision. A rejection changes nothing.
     pub fn apply(&mut self, revision: Revision, command: &Command) -> Outcome {
-        match self.plan(revision, command)? {
+        self.apply_for(Audience::People, revision, command)
+    }
+
+    /// The same, with no more words than anybody reads.
+    pub fn apply_for(&mut self, audience: Audience, revision: Revision, command: &Command) -> Outcome {
+        match self.plan(audience, revision, command)? {
             Plan::Replay(applied) => Ok(applied),
             Plan::Act(changes) => Ok(self.commit(command, *changes)),
         }
@@ -31,7 +45,7 @@ impl State {
 
     /// What [`Self::apply`] would answer now; changes nothing.
     pub fn preview(&self, command: &Command) -> Outcome {
-        match self.plan(Revision(self.record.revision.0 + 1), command)? {
+        match self.plan(Audience::People, Revision(self.record.revision.0 + 1), command)? {
             Plan::Replay(applied) => Ok(applied),
             Plan::Act(changes) => {
                 let Changes { events, effects, .. } = *changes;
@@ -40,13 +54,13 @@ impl State {
         }
     }
 
-    fn plan(&self, revision: Revision, command: &Command) -> Result<Plan, super::Rejection> {
+    fn plan(&self, audience: Audience, revision: Revision, command: &Command) -> Result<Plan, super::Rejection> {
         if let Some(applied) = self.answered_before(command)? {
             return Ok(Plan::Replay(applied));
         }
         let mut draft = Draft::new(self, revision, command.at);
         operations::run(&mut draft, command)?;
-        Ok(Plan::Act(Box::new(draft.finish()?)))
+        Ok(Plan::Act(Box::new(draft.finish(audience)?)))
     }
 
     /// Cannot fail: everything was checked on the draft.

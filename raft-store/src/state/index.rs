@@ -1,6 +1,6 @@
 //! What is derived from the record, to answer in logarithmic time. Never stored: built again when a state is read back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use twinrail_proto::domain::{AdapterId, BindingPhase, Name, Profile, Revision};
 
@@ -16,7 +16,7 @@ pub(super) struct Index {
     pub occupants: BTreeMap<Name, BTreeSet<Name>>,
     pub macs: Ledger,
     pub wwns: Ledger,
-    pub answers: BTreeMap<RequestId, Revision>,
+    pub answers: HashMap<RequestId, Revision>,
 }
 
 impl Index {

@@ -40,6 +40,7 @@ use twinrail_proto::domain::{
     Server, Template, UnixMillis, Wwn,
 };
 
+pub use apply::Audience;
 pub use command::{Command, Operation, ProfileSpec, RequestId, VhbaSpec, VnicSpec};
 pub use invariants::Violation;
 pub use outcome::{Applied, Change, Effect, Event, Outcome};

@@ -39,6 +39,9 @@ pub enum StoreError {
     #[error("cannot encode {what}: {source}")]
     Encode { what: &'static str, source: rmp_serde::encode::Error },
 
+    #[error("the command of log entry {revision} cannot be read: {source}; is this director's program too old?")]
+    Unreadable { revision: Revision, source: rmp_serde::decode::Error },
+
     #[error("a record of {length} bytes is longer than the limit of {limit}")]
     RecordTooLong { length: usize, limit: usize },
 

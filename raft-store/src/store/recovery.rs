@@ -12,7 +12,9 @@
 
 use std::sync::Arc;
 
+use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
+use twinrail_proto::domain::Revision;
 
 use super::disk::{Change, Disk, Record};
 use super::log_view::LogView;
@@ -66,6 +68,10 @@ fn load_log(disk: &dyn Disk, view: &mut LogView) -> Result<(), StoreError> {
 fn load_entry(disk: &dyn Disk, view: &mut LogView, (key, framed): Record) -> Result<(), StoreError> {
     let entry: Entry = record::unseal("a log entry", &key, &framed, disk.location())?;
     let (log_id, expected) = (entry.log_id(), view.next());
+    if let EntryPayload::Normal(proposal) = &entry.payload {
+        let unreadable = |source| StoreError::Unreadable { revision: Revision(log_id.index()), source };
+        proposal.command().map_err(unreadable)?;
+    }
     if log_id.index() != expected || keys::log_index(&key) != Some(expected) {
         return Err(damaged(disk, format!("log entry {expected} is missing, the next one is {log_id}")));
     }

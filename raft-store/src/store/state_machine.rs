@@ -18,7 +18,7 @@ use super::feed::{Feed, RevisionEvents};
 use super::snapshot::{self, Image, Snapshots};
 use super::{Checks, Compacted, Notice, StoreError};
 use crate::raft::{Entry, LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::state::{Applied, Outcome, State};
+use crate::state::{Applied, Audience, Outcome, State};
 
 /// The state, and how far the log is in it.
 #[derive(Clone, Default)]
@@ -100,12 +100,15 @@ impl StateMachine {
         StateView { machine: self.machine.clone(), feed: self.feed.clone() }
     }
 
-    fn apply_entry(&self, entry: Entry) -> Result<Outcome, StoreError> {
+    fn apply_entry(&self, audience: Audience, entry: Entry) -> Result<Outcome, StoreError> {
         let log_id = entry.log_id();
         let revision = Revision(log_id.index());
         let mut machine = self.machine.write();
         let outcome = match entry.payload {
-            EntryPayload::Normal(command) => machine.state.apply(revision, &command),
+            EntryPayload::Normal(proposal) => {
+                let command = proposal.command().map_err(|source| StoreError::Unreadable { revision, source })?;
+                machine.state.apply_for(audience, revision, &command)
+            }
             EntryPayload::Blank => Ok(Applied { revision, ..Applied::default() }),
             EntryPayload::Membership(membership) => {
                 machine.membership = StoredMembership::new(Some(log_id), membership);
@@ -145,7 +148,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     {
         while let Some(item) = entries.next().await {
             let (entry, responder) = item?;
-            let outcome = self.apply_entry(entry)?;
+            let audience = if responder.is_some() { Audience::People } else { Audience::Nobody };
+            let outcome = self.apply_entry(audience, entry)?;
             if let Some(responder) = responder {
                 responder.send(outcome);
             }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Config, SnapshotPolicy};
 use twinrail_proto::domain::{Name, Revision, Server};
-use twinrail_raft_store::raft::{Peer, Raft, safe};
+use twinrail_raft_store::proposal::Proposal;
+use twinrail_raft_store::raft::{self, Peer, Raft};
 use twinrail_raft_store::state::{Command, Operation, Outcome, RejectionKind, RequestId};
 use twinrail_raft_store::store::disk::{ChaosDisk, Disk, SledDisk};
 use twinrail_raft_store::store::{Counters, Notice, StateView};
@@ -25,22 +26,21 @@ struct Member {
     counters: Arc<Counters>,
 }
 
-fn config() -> Arc<Config> {
-    let config = Config {
+fn config() -> Config {
+    Config {
         heartbeat_interval: 20,
         election_timeout_min: 100,
         election_timeout_max: 200,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(40),
         max_in_snapshot_log_to_keep: 5,
         ..Config::default()
-    };
-    Arc::new(safe(config).validate().unwrap())
+    }
 }
 
 async fn start_raft(id: u64, disk: impl Disk, wires: &Wires) -> (Raft, StateView, Arc<Counters>) {
     let store = open(disk).unwrap();
     let plug = Plug { wires: wires.clone(), id };
-    let raft = Raft::new(id, config(), plug, store.log, store.machine).await.unwrap();
+    let raft = raft::start(id, config(), plug, store.log, store.machine).await.unwrap();
     wires.plug(id, raft.clone());
     (raft, store.view, store.counters)
 }
@@ -89,10 +89,11 @@ impl Group {
 
     /// Asks one member after the other until the leader answers.
     async fn call(&self, command: Command) -> Outcome {
+        let proposal = Proposal::new(command).unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
             for member in self.members.values() {
-                if let Ok(answer) = member.raft.client_write(command.clone()).await {
+                if let Ok(answer) = member.raft.client_write(proposal.clone()).await {
                     return answer.data;
                 }
             }
@@ -233,7 +234,7 @@ async fn a_director_restarts_from_its_directory() {
         assert!(hash.is_none_or(|hash| hash == view.read().hash()), "start {start}: another state than before");
         for number in 0..60 {
             let name = Name::new(format!("s{start}-{number}")).unwrap();
-            raft.client_write(create_server(&name)).await.unwrap().data.unwrap();
+            raft.client_write(Proposal::new(create_server(&name)).unwrap()).await.unwrap().data.unwrap();
         }
         assert_eq!(view.read().servers().len(), 60 * (start + 1));
         hash = Some(view.read().hash());

@@ -9,6 +9,7 @@ use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use twinrail_raft_store::proposal::Proposal;
 use twinrail_raft_store::raft::{Entry, TypeConfig};
 use twinrail_raft_store::store::disk::{Change, ChaosDisk, Disk, Record, SledDisk};
 use twinrail_raft_store::store::{CACHE_ENTRIES, LogStore, QUEUE_LIMIT, REPLICATION_BYTES, Store, StoreError};
@@ -138,11 +139,11 @@ async fn one_message_takes_only_so_much() {
     let large = |index: u64| {
         let mut command = command(index);
         command.actor = "x".repeat(REPLICATION_BYTES / 2 - 1000);
-        Entry::new(log_id(1, index), openraft::EntryPayload::Normal(command))
+        Entry::new(log_id(1, index), openraft::EntryPayload::Normal(Proposal::new(command).unwrap()))
     };
     let mut huge = command(6);
     huge.actor = "x".repeat(2 * REPLICATION_BYTES);
-    let huge = Entry::new(log_id(1, 6), openraft::EntryPayload::Normal(huge));
+    let huge = Entry::new(log_id(1, 6), openraft::EntryPayload::Normal(Proposal::new(huge).unwrap()));
     // Not durable yet, so that nobody knows their sizes; then durable.
     store.log.append((1..6).map(large).chain([huge, entry(1, 7)]), IOFlushed::noop()).await.unwrap();
     let mut reader = store.log.get_log_reader().await;

@@ -8,6 +8,7 @@ use openraft::type_config::alias::LeaderIdOf;
 use openraft::vote::RaftLeaderIdExt;
 use openraft::{EntryPayload, RaftLogReader, StorageError};
 use twinrail_proto::domain::DirectorId;
+use twinrail_raft_store::proposal::Proposal;
 use twinrail_raft_store::raft::{Entry, LogId, LogState, TypeConfig, Vote};
 use twinrail_raft_store::state::{Command, Operation};
 use twinrail_raft_store::store::disk::Disk;
@@ -37,7 +38,7 @@ pub fn command(index: u64) -> Command {
 }
 
 pub fn entry(term: u64, index: u64) -> Entry {
-    Entry::new(log_id(term, index), EntryPayload::Normal(command(index)))
+    Entry::new(log_id(term, index), EntryPayload::Normal(Proposal::new(command(index)).unwrap()))
 }
 
 /// Appends and waits until it is durable.

@@ -1,12 +1,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::errors::{InitializeError, RaftError};
 use openraft::{Config, SnapshotPolicy};
 use twinrail_proto::domain::Rail;
-use twinrail_raft_store::raft::{Peer, Raft};
+use twinrail_raft_store::raft::{self, Peer, Raft};
 use twinrail_raft_store::store::{LogStore, StateMachine};
 
 use super::client::Network;
@@ -17,16 +16,15 @@ use crate::config::{DirectorConfig, INTERNAL_PORT, InitialDirector};
 const HEARTBEAT_MS: u64 = 50;
 const ELECTION_MIN_MS: u64 = 300;
 const ELECTION_MAX_MS: u64 = 500;
-/// A snapshot after so many commands, and so many kept behind it for followers that were away for a moment.
-const SNAPSHOT_EVERY: u64 = 10_000;
+/// A snapshot after so many commands (a restart applies at most these again: about a second), and so many kept behind it for
+/// followers that were away for a moment.
+const SNAPSHOT_EVERY: u64 = 50_000;
 const KEEP_BEHIND_SNAPSHOT: u64 = 5_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RaftSetupError {
-    #[error("Raft's settings: {0}")]
-    Config(#[from] openraft::ConfigError),
-    #[error("Raft cannot start: {0}")]
-    Start(String),
+    #[error(transparent)]
+    Start(#[from] raft::StartError),
     #[error("the founding members cannot be written: {0}")]
     Found(String),
 }
@@ -43,14 +41,12 @@ pub async fn start(
         heartbeat_interval: HEARTBEAT_MS,
         election_timeout_min: ELECTION_MIN_MS,
         election_timeout_max: ELECTION_MAX_MS,
-        enable_pre_vote: Some(true),
         snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
         max_in_snapshot_log_to_keep: KEEP_BEHIND_SNAPSHOT,
         replication_lag_threshold: SNAPSHOT_EVERY + KEEP_BEHIND_SNAPSHOT,
         ..Config::default()
     };
-    let settings = Arc::new(settings.validate()?);
-    Raft::new(id, settings, network, log, machine).await.map_err(|error| RaftSetupError::Start(error.to_string()))
+    Ok(raft::start(id, settings, network, log, machine).await?)
 }
 
 /// How long a founder lets those before it in the list begin: who writes the members down stands for election at once,

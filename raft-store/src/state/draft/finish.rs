@@ -9,6 +9,7 @@ use twinrail_proto::domain::{
 
 use super::Draft;
 use super::adapters::seconds_until;
+use crate::state::apply::Audience;
 use crate::state::effects::effects_of;
 use crate::state::identity::Ledger;
 use crate::state::kept::{Kept, Overlays};
@@ -38,21 +39,21 @@ pub(in crate::state) struct Released {
 }
 
 impl Draft<'_> {
-    pub fn finish(mut self) -> Result<Changes, Rejection> {
+    pub fn finish(mut self, audience: Audience) -> Result<Changes, Rejection> {
         self.check_servers()?;
         let released = self.released();
         self.check_quarantine(&self.index().macs, released.macs.len())?;
         self.check_quarantine(&self.index().wwns, released.wwns.len())?;
         let (mut events, mut effects) = (Vec::new(), Vec::new());
-        self.report::<Director>(&mut events, &mut effects);
-        self.report::<Server>(&mut events, &mut effects);
-        self.report::<Lan>(&mut events, &mut effects);
-        self.report::<San>(&mut events, &mut effects);
-        self.report::<Pool>(&mut events, &mut effects);
-        self.report::<QosPolicy>(&mut events, &mut effects);
-        self.report::<Template>(&mut events, &mut effects);
-        self.report::<Profile>(&mut events, &mut effects);
-        self.report::<FailoverReceipt>(&mut events, &mut effects);
+        self.report::<Director>(audience, &mut events, &mut effects);
+        self.report::<Server>(audience, &mut events, &mut effects);
+        self.report::<Lan>(audience, &mut events, &mut effects);
+        self.report::<San>(audience, &mut events, &mut effects);
+        self.report::<Pool>(audience, &mut events, &mut effects);
+        self.report::<QosPolicy>(audience, &mut events, &mut effects);
+        self.report::<Template>(audience, &mut events, &mut effects);
+        self.report::<Profile>(audience, &mut events, &mut effects);
+        self.report::<FailoverReceipt>(audience, &mut events, &mut effects);
         Ok(Changes {
             revision: self.revision,
             at: self.now,
@@ -67,7 +68,7 @@ impl Draft<'_> {
     }
 
     /// Drops the copies that were not changed after all, and tells of the others.
-    fn report<T: Kept>(&mut self, events: &mut Vec<Event>, effects: &mut Vec<Effect>) {
+    fn report<T: Kept>(&mut self, audience: Audience, events: &mut Vec<Event>, effects: &mut Vec<Effect>) {
         let table = T::table(self.record());
         let (revision, now) = (self.revision, self.now);
         T::overlay_mut(&mut self.overlays).retain(|name, after| {
@@ -75,7 +76,9 @@ impl Draft<'_> {
             if before.map(|before| &before.value) == after.as_ref() {
                 return false;
             }
-            effects.extend(effects_of(before.map(|before| &before.value), after.as_ref()));
+            if audience == Audience::People {
+                effects.extend(effects_of(before.map(|before| &before.value), after.as_ref()));
+            }
             events.push(event(name, before, after.as_ref(), revision, now));
             true
         });
