@@ -20,8 +20,9 @@ pub enum BootstrapError {
     #[error("this director is of the cluster {ours:?} and its peers are of {theirs:?}")]
     OtherCluster { ours: String, theirs: String },
     #[error(
-        "the cluster refuses this director: {0}. Either another machine runs under this id, or this machine's store was \
-         lost. The way back: `twinrail director remove` it, and let it join under a new id with an empty data_dir"
+        "the cluster refuses this director: {0}. Either another machine runs under this `id`, or this machine's store was \
+         lost. The way back: `twinrail director remove` it, move its data_dir away, `twinrail director add` it under a new \
+         id, start it with that id and `join = true`, and name its uplinks anew (`twinrail lan update --uplink`)"
     )]
     Claimed(Rejection),
 }
