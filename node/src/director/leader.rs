@@ -149,7 +149,11 @@ fn digest(intent: &Intent) -> u64 {
 
 fn ask_error(error: &LinkError) -> AskError {
     match error {
-        LinkError::Refused { status, .. } if status.code() == Code::FailedPrecondition => AskError::NotLeader,
+        LinkError::Refused { status, .. }
+            if matches!(status.code(), Code::FailedPrecondition | Code::PermissionDenied) =>
+        {
+            AskError::NotLeader
+        }
         LinkError::NoPath(_) | LinkError::Unknown(_) => AskError::NotLeader,
         LinkError::Refused { .. } | LinkError::Timeout { .. } => AskError::Lost,
     }
