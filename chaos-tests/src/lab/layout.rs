@@ -98,7 +98,7 @@ impl MachineKind {
 /// `fd71::1:1` for 10.71.1.1.
 fn as_v6(address: Ipv4Addr) -> Ipv6Addr {
     let [_, network, site, host] = address.octets().map(u16::from);
-    let network = 0xfd00 | (network / 10) << 4 | network % 10;
+    let network = 0xfd00 | ((network / 10) << 4) | (network % 10);
     Ipv6Addr::new(network, 0, 0, 0, 0, 0, site, host)
 }
 
