@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use twinrail_proto::domain::{AdapterId, Epoch, Name, Rail};
 
 use crate::liveness::DownCause;
@@ -43,6 +45,11 @@ pub enum Event {
     /// A LAN port reported an error: publish the table again to have it opened anew where necessary.
     PortFailed {
         lan: Name,
+    },
+    /// Somebody on a rail speaks for another cluster. Its messages are dropped and counted; this is said now and then.
+    OtherCluster {
+        from: IpAddr,
+        rail: Rail,
     },
     /// Somebody removed the adapter's device: publish the table again to have it made anew.
     DeviceFailed {

@@ -1,6 +1,7 @@
 //! The half of an engine that faces the rails: receives, sorts hellos from frames, sends. The same on directors and
 //! servers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use twinrail_proto::rail::{HEADER_LENGTH, Header, Incarnation, Kind, Message, pa
 use crate::Cause;
 use crate::arena::{Arena, Piece};
 use crate::counters::MachineTally;
-use crate::event::Events;
+use crate::event::{Event, Events};
 use crate::outbox::Outbox;
 use crate::peer::PeerTable;
 use crate::prober::Prober;
@@ -20,6 +21,9 @@ use crate::rail::{Incoming, Nanos, RailReceiver, RailSender};
 /// still to be sent. Only those in use are in memory.
 const SLOTS: u16 = 512;
 
+/// Machines of another cluster say hello a hundred times a second: it is told once in so long.
+const OTHER_CLUSTER_EVERY: Nanos = 10_000_000_000;
+
 pub(crate) struct RailSide {
     pub arena: Arena,
     pub outbox: Outbox,
@@ -28,6 +32,9 @@ pub(crate) struct RailSide {
     header: Header,
     incoming: Vec<Incoming>,
     tally: Arc<MachineTally>,
+    events: Arc<Events>,
+    /// When another cluster was told of last.
+    other_cluster_told: Option<Nanos>,
     /// A receive of this turn may have left something behind.
     more: bool,
 }
@@ -58,6 +65,8 @@ impl RailSide {
             arena: Arena::new(SLOTS),
             outbox: Outbox::new(header, senders, Arc::clone(&tally)),
             receivers,
+            events: Arc::clone(&hellos.events),
+            other_cluster_told: None,
             prober: Prober::new(header, hellos.interval, hellos.missed, hellos.events),
             header,
             incoming: Vec::with_capacity(256),
@@ -147,6 +156,7 @@ impl RailSide {
             Message::Fragment(_) => return Err(Cause::BadFragment),
         };
         if header.cluster != self.header.cluster {
+            self.tell_other_cluster(from, rail, now);
             return Err(Cause::OtherCluster);
         }
         let peer = peers.at(rail, from).ok_or(Cause::UnknownPeer)?;
@@ -157,6 +167,13 @@ impl RailSide {
         }
         let records = Piece { start: message.start + HEADER_LENGTH as u32, ..message };
         Ok(Some(RecordsFrom { peer, records }))
+    }
+
+    fn tell_other_cluster(&mut self, from: IpAddr, rail: Rail, now: Nanos) {
+        if self.other_cluster_told.is_none_or(|told| now.saturating_sub(told) >= OTHER_CLUSTER_EVERY) {
+            self.other_cluster_told = Some(now);
+            (self.events)(Event::OtherCluster { from, rail });
+        }
     }
 }
 

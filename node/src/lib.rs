@@ -8,5 +8,6 @@ pub mod config;
 pub mod director;
 pub mod link;
 pub mod metrics;
+mod reminders;
 pub mod stop;
 pub mod telemetry;

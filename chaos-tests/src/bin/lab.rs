@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use twinrail_chaos_tests::bench;
 use twinrail_chaos_tests::lab::{janitor, up};
-use twinrail_chaos_tests::measure::{frames, prober, responder, round_trip, tcp_stream};
+use twinrail_chaos_tests::measure::{frames, prober, raw_responder, responder, round_trip, tcp_stream};
 
 #[derive(Parser)]
 #[command(about = "Twinrail's lab: network namespaces on one machine, and what measures in them")]
@@ -25,6 +25,8 @@ enum Command {
     Prober(prober::ProberOptions),
     /// Answer probes and echo verified TCP streams.
     Responder(responder::ResponderOptions),
+    /// Answer probes on a device that may not be there yet, from its first frame on.
+    RawResponder(raw_responder::RawResponderOptions),
     /// Keep one TCP connection busy and verify what comes back.
     TcpStream(tcp_stream::TcpStreamOptions),
     /// Measure round trips, one at a time.
@@ -55,6 +57,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(options) => bench::run(&options),
         Command::Prober(options) => prober::run(&options),
         Command::Responder(options) => responder::run(&options),
+        Command::RawResponder(options) => raw_responder::run(&options),
         Command::TcpStream(options) => tcp_stream::run(&options),
         Command::RoundTrip(options) => round_trip::run(&options),
         Command::Frames(options) => frames::run(&options),

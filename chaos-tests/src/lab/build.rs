@@ -31,7 +31,7 @@ pub fn build(layout: Layout) -> Result<Lab> {
     build_fabric(&fabric, &layout)?;
     for machine in machines.values() {
         connect(&fabric, machine, &layout)?;
-        configure(machine)?;
+        configure(machine, &layout)?;
     }
     dhcp::write_script(&run_dir)?;
     let services = Vec::new();
@@ -76,11 +76,13 @@ fn connect(fabric: &Namespace, machine: &Machine, layout: &Layout) -> Result<()>
     fabric.ip(&lines).with_context(|| format!("could not connect {}", machine.name))
 }
 
-fn configure(machine: &Machine) -> Result<()> {
+fn configure(machine: &Machine, layout: &Layout) -> Result<()> {
     let script = match machine.kind {
         MachineKind::LanHost => lan_host_script(),
-        MachineKind::Director { .. } => format!("{FORWARDS_ONLY}{}ip link set lan0 up\n", rails_script(machine)?),
-        MachineKind::Server { .. } => format!("{CARDS_OF_ONE_NETWORK}{}", rails_script(machine)?),
+        MachineKind::Director { .. } => {
+            format!("{FORWARDS_ONLY}{}ip link set lan0 up\n", rails_script(machine, layout)?)
+        }
+        MachineKind::Server { .. } => format!("{CARDS_OF_ONE_NETWORK}{}", rails_script(machine, layout)?),
     };
     machine.namespace.script(&script).with_context(|| format!("could not configure {}", machine.name)).map(drop)
 }
@@ -95,13 +97,14 @@ fn lan_host_script() -> String {
     )
 }
 
-fn rails_script(machine: &Machine) -> Result<String> {
+fn rails_script(machine: &Machine, layout: &Layout) -> Result<String> {
     let mut script = "ip link set lo up\n".to_owned();
     for rail in Rail::ALL {
         let device = Segment::Rail(rail).device();
-        let address = machine.kind.rail_address(rail).context("this machine is on no rail")?;
-        writeln!(script, "echo 1 > /proc/sys/net/ipv6/conf/{device}/disable_ipv6")?;
-        writeln!(script, "ip addr add {address}/24 dev {device}")?;
+        let address = layout.rail_address(machine.kind, rail).context("this machine is on no rail")?;
+        let (no_ipv6, network) = if address.is_ipv4() { (1, "24") } else { (0, "64 nodad") };
+        writeln!(script, "echo {no_ipv6} > /proc/sys/net/ipv6/conf/{device}/disable_ipv6")?;
+        writeln!(script, "ip addr add {address}/{network} dev {device}")?;
         writeln!(script, "ip link set {device} up")?;
     }
     Ok(script)

@@ -1,5 +1,6 @@
 //! The configuration files that the lab writes for each machine.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -80,7 +81,8 @@ pub fn write(layout: &Layout, name: &str, kind: MachineKind, run_dir: &Path) -> 
 }
 
 fn render(layout: &Layout, name: &str, kind: MachineKind, data: PathBuf) -> Result<String> {
-    let rails = Rails { a: rail(kind, Rail::A)?, b: rail(kind, Rail::B)? };
+    let address = |rail| Ok::<_, anyhow::Error>(rail_address(layout, kind, rail)?.to_string());
+    let rails = Rails { a: address(Rail::A)?, b: address(Rail::B)? };
     let trial = layout.flight_recorder.then(|| Trial { flight_recorder: data.join(FLIGHT_FILE) });
     let text = match kind {
         MachineKind::Director { .. } => {
@@ -99,16 +101,17 @@ fn render(layout: &Layout, name: &str, kind: MachineKind, data: PathBuf) -> Resu
 
 fn founders(layout: &Layout) -> Result<Vec<Founder>> {
     let founder = |(name, kind): (String, MachineKind)| match kind {
-        MachineKind::Director { id, role } => Some(founder(name, id, role, kind)),
+        MachineKind::Director { id, role } => Some(founder(layout, name, id, role)),
         _ => None,
     };
     layout.machines().into_iter().filter_map(founder).collect()
 }
 
-fn founder(name: String, id: u8, role: DirectorRole, kind: MachineKind) -> Result<Founder> {
-    let (rail_a, rail_b) = (rail(kind, Rail::A)?, rail(kind, Rail::B)?);
-    let api = format!("{rail_a}:{API_PORT}");
-    Ok(Founder { name, id, role, rail_a, rail_b, api })
+fn founder(layout: &Layout, name: String, id: u8, role: DirectorRole) -> Result<Founder> {
+    let kind = MachineKind::Director { id, role };
+    let (a, b) = (rail_address(layout, kind, Rail::A)?, rail_address(layout, kind, Rail::B)?);
+    let api = SocketAddr::new(a, API_PORT).to_string();
+    Ok(Founder { name, id, role, rail_a: a.to_string(), rail_b: b.to_string(), api })
 }
 
 impl From<Founder> for Contact {
@@ -117,8 +120,8 @@ impl From<Founder> for Contact {
     }
 }
 
-fn rail(kind: MachineKind, rail: Rail) -> Result<String> {
-    Ok(kind.rail_address(rail).with_context(|| format!("{kind:?} is not on rail {rail}"))?.to_string())
+fn rail_address(layout: &Layout, kind: MachineKind, rail: Rail) -> Result<IpAddr> {
+    layout.rail_address(kind, rail).with_context(|| format!("{kind:?} is not on rail {rail}"))
 }
 
 #[cfg(test)]

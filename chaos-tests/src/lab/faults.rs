@@ -73,8 +73,9 @@ impl Lab {
         let mut rules = String::new();
         for rail in Rail::ALL {
             let (left, right) = (self.addresses(these, rail)?, self.addresses(those, rail)?);
-            writeln!(rules, "ip saddr {{ {left} }} ip daddr {{ {right} }} drop")?;
-            writeln!(rules, "ip saddr {{ {right} }} ip daddr {{ {left} }} drop")?;
+            let ip = self.layout.rail_family.header();
+            writeln!(rules, "{ip} saddr {{ {left} }} {ip} daddr {{ {right} }} drop")?;
+            writeln!(rules, "{ip} saddr {{ {right} }} {ip} daddr {{ {left} }} drop")?;
         }
         self.replace_cuts(&rules)
     }
@@ -94,7 +95,7 @@ impl Lab {
 
     fn addresses(&self, machines: &[&str], rail: Rail) -> Result<String> {
         let address = |name: &&str| {
-            let address = self.machine(name)?.kind.rail_address(rail);
+            let address = self.layout.rail_address(self.machine(name)?.kind, rail);
             Ok(address.with_context(|| format!("{name} is not on rail {rail}"))?.to_string())
         };
         Ok(machines.iter().map(address).collect::<Result<Vec<_>>>()?.join(", "))

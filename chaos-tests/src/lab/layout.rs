@@ -1,6 +1,6 @@
 //! Who is in a lab, and under which names and addresses. Pure: no I/O.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use twinrail_proto::domain::{DirectorRole, Rail};
 
@@ -17,6 +17,24 @@ pub const ECHO_PORT: u16 = 7_777;
 pub const IPERF_PORT: u16 = 5_201;
 /// Servers are numbered after this in the last byte of their addresses; directors from 1.
 const SERVER_BASE: u8 = 100;
+
+/// Which addresses machines have on the rails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RailFamily {
+    #[default]
+    V4,
+    V6,
+}
+
+impl RailFamily {
+    /// As nftables calls the header with the addresses.
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::V4 => "ip",
+            Self::V6 => "ip6",
+        }
+    }
+}
 
 /// One of the three bridges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +80,7 @@ impl MachineKind {
         }
     }
 
-    /// The machine's address on a rail; None for machines that are not on it.
+    /// The machine's IPv4 address on a rail; None for machines that are not on it.
     pub fn rail_address(self, rail: Rail) -> Option<Ipv4Addr> {
         let network = match rail {
             Rail::A => 71,
@@ -77,12 +95,20 @@ impl MachineKind {
     }
 }
 
+/// `fd71::1:1` for 10.71.1.1.
+fn as_v6(address: Ipv4Addr) -> Ipv6Addr {
+    let [_, network, site, host] = address.octets().map(u16::from);
+    let network = 0xfd00 | ((network / 10) << 4) | (network % 10);
+    Ipv6Addr::new(network, 0, 0, 0, 0, 0, site, host)
+}
+
 /// What a lab consists of. The default: three active directors, servers s1 to s3 and s4 as a spare.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub directors: Vec<(String, DirectorRole)>,
     pub servers: Vec<String>,
     pub rail_mtu: u32,
+    pub rail_family: RailFamily,
     pub lan_mtu: u32,
     /// Every machine records which frames of which epoch went where (see [`super::flight`]).
     pub flight_recorder: bool,
@@ -106,6 +132,7 @@ impl Layout {
             directors: directors.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect(),
             servers: (1..=servers).map(|index| format!("s{index}")).collect(),
             rail_mtu: LARGEST_RAIL_MTU,
+            rail_family: RailFamily::default(),
             lan_mtu: LAN_MTU,
             flight_recorder: true,
             director_extra: toml::Table::new(),
@@ -123,6 +150,15 @@ impl Layout {
 
     pub fn director_names(&self) -> Vec<String> {
         self.directors.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A machine's address on a rail, of the family that this lab's rails have.
+    pub fn rail_address(&self, kind: MachineKind, rail: Rail) -> Option<IpAddr> {
+        let address = kind.rail_address(rail)?;
+        Some(match self.rail_family {
+            RailFamily::V4 => address.into(),
+            RailFamily::V6 => as_v6(address).into(),
+        })
     }
 
     pub fn mtu(&self, segment: Segment) -> u32 {
@@ -159,5 +195,15 @@ mod tests {
         let address = |name: &str, rail| machines.iter().find(|(n, _)| n == name).unwrap().1.rail_address(rail);
         assert_eq!(address("d1", Rail::A), Some(Ipv4Addr::new(10, 71, 1, 1)));
         assert_eq!(address("s1", Rail::B), Some(Ipv4Addr::new(10, 72, 1, 101)));
+    }
+
+    #[test]
+    fn the_same_machines_have_ipv6_addresses_where_they_are_asked_for() {
+        let layout = Layout { rail_family: RailFamily::V6, ..Layout::default() };
+        let address = |kind, rail| layout.rail_address(kind, rail).map(|it| it.to_string());
+        let director = MachineKind::Director { id: 2, role: DirectorRole::Active };
+        assert_eq!(address(director, Rail::A).as_deref(), Some("fd71::1:2"));
+        assert_eq!(address(MachineKind::Server { index: 1 }, Rail::B).as_deref(), Some("fd72::1:65"));
+        assert_eq!(address(MachineKind::LanHost, Rail::B), None);
     }
 }

@@ -3,6 +3,8 @@
 //! ```text
 //!   prober      one UDP probe every millisecond to a responder; tells every gap in the answers and every lost probe
 //!   responder   answers probes; echoes TCP streams after it verified them
+//!   raw-responder
+//!               answers probes on a device that is still to come, from its first frame on
 //!   tcp-stream  one long TCP connection to a responder, verified at both ends; tells whether it lived and how it stalled
 //!   round-trip  one probe at a time: how long an answer takes
 //!   frames      64-byte frames as fast as one core can send them
@@ -16,6 +18,7 @@ pub mod frames;
 pub mod pattern;
 pub mod probe_log;
 pub mod prober;
+pub mod raw_responder;
 pub mod report;
 pub mod responder;
 pub mod round_trip;

@@ -86,6 +86,9 @@ pub async fn run(config: ServerConfig) -> Result<(), AgentError> {
             event = events.recv() => match event.ok_or(AgentError::Closed)? {
                 Event::Stalled { for_ns } => tracing::warn!(stalled_ms = for_ns / 1_000_000, "the datapath was stopped for a while"),
                 Event::PathUp { .. } | Event::PathDown { .. } => runner.look_at_paths(),
+                Event::OtherCluster { from, rail } => {
+                    tracing::warn!(%from, %rail, "a machine of another cluster speaks on our rail and is not heard: check `cluster` in its configuration");
+                }
                 Event::DeviceFailed { adapter } => {
                     tracing::warn!(adapter = adapter.0, "somebody removed a device: making it anew");
                     runner.publish();

@@ -29,6 +29,7 @@ mod membership;
 mod metrics;
 mod planning;
 mod raft;
+mod receipt;
 mod reconciler;
 mod releases;
 mod run;

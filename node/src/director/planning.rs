@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use twinrail_failover::placement::{self, AdapterView, DirectorView, Plan, View};
+use twinrail_failover::placement::{self, AdapterView, DirectorView, View};
 use twinrail_proto::domain::{
     AdapterKind, Director, FailoverCause, HomeMove, Name, Profile, ResourceKey, ResourceKind, Revision,
 };
@@ -11,6 +11,7 @@ use twinrail_raft_store::state::{Operation, Rejection, State};
 
 use super::cluster::{CallError, Intent};
 use super::core::Core;
+use super::receipt::{receipt, receipt_moves};
 
 impl Core {
     /// Looks at the world as it is now.
@@ -50,7 +51,9 @@ impl Core {
             Intent::MoveHome { profile, kind, adapter, to, if_match } => {
                 self.plan_move(profile, *kind, adapter, to, *if_match)
             }
-            Intent::Rebalance => Ok(change_homes(self.with_view(|_, view| placement::rebalance(view)), "rebalance")),
+            Intent::Rebalance => Ok(self.with_view(|state, view| {
+                self.planned_change(state, placement::rebalance(view).moves, FailoverCause::Rebalance)
+            })),
             Intent::SetAdminState { director, admin_state, if_match } => {
                 let state = self.state.read();
                 let found = state.directors().get(director).ok_or_else(|| unknown(ResourceKind::Director, director))?;
@@ -92,8 +95,13 @@ impl Core {
             let id = adapter_id(&found.value, kind, adapter)?;
             let moves =
                 placement::move_to(view, id, to).map_err(|error| CallError::InvalidTarget(error.to_string()))?;
-            Ok(Operation::ChangeHomes { cause_note: "operator".to_owned(), moves: vec![moves], receipt: None })
+            Ok(self.planned_change(state, vec![moves], FailoverCause::Operator))
         })
+    }
+
+    fn planned_change(&self, state: &State, moves: Vec<HomeMove>, cause: FailoverCause) -> Operation {
+        let receipt = receipt(&self.own, cause.clone(), None, receipt_moves(state, &moves));
+        Operation::ChangeHomes { cause_note: note(&cause), moves, receipt }
     }
 }
 
@@ -114,10 +122,6 @@ fn adapter_id(
     };
     let adapter = || format!("profiles/{}/{collection}/{name}", profile.name);
     found.map(|it| it.id).ok_or_else(|| CallError::Rejected(Rejection::AdapterNotFound { adapter: adapter() }))
-}
-
-fn change_homes(plan: Plan, note: &str) -> Operation {
-    Operation::ChangeHomes { cause_note: note.to_owned(), moves: plan.moves, receipt: None }
 }
 
 /// How a cause is called in the audit trail.

@@ -12,16 +12,15 @@ use std::time::Duration;
 use tracing::Instrument;
 use twinrail_failover::Moment;
 use twinrail_failover::placement::{self, Plan, View};
-use twinrail_proto::domain::{
-    AdminState, DirectorRole, Epoch, FailoverCause, FailoverReceipt, HomeMove, Name, ReceiptMove,
-};
-use twinrail_raft_store::state::{Operation, State};
+use twinrail_proto::domain::{AdminState, DirectorRole, FailoverCause, HomeMove, Name, ReceiptMove};
+use twinrail_raft_store::state::Operation;
 
-use super::core::{Core, SharedCore, unix_millis};
+use super::core::{Core, SharedCore};
 use super::leader::NotLeader;
 use super::liveness::Loss;
 use super::planning::note;
-use crate::{clock, telemetry};
+use super::receipt::{receipt, receipt_moves};
+use crate::clock;
 
 /// Beside the times when something happened.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -118,21 +117,7 @@ async fn commit_moves(
     moves: Vec<HomeMove>,
     moved: Vec<ReceiptMove>,
 ) -> Result<(), NotLeader> {
-    let now = unix_millis();
-    let loss = loss.unwrap_or(Loss { last_seen: now, detected: now });
-    let receipt = moved.iter().any(|it| it.from.is_some()).then(|| {
-        Box::new(FailoverReceipt {
-            name: "f-0".parse().expect("a valid name"),
-            cause: cause.clone(),
-            decided_by: core.own.clone(),
-            last_seen: loss.last_seen,
-            detected: loss.detected,
-            decided: now,
-            committed: now,
-            moves: moved,
-            trace_id: telemetry::trace_id(&tracing::Span::current()),
-        })
-    });
+    let receipt = receipt(&core.own, cause.clone(), loss, moved);
     let count = moves.len();
     tracing::info!(cause = %note(&cause), adapters = count, "decided");
     let operation = Operation::ChangeHomes { cause_note: note(&cause), moves, receipt };
@@ -152,26 +137,6 @@ async fn commit(core: &SharedCore, operation: Operation) -> Result<bool, NotLead
             Ok(false)
         }
     }
-}
-
-fn receipt_moves(state: &State, moves: &[HomeMove]) -> Vec<ReceiptMove> {
-    let moves = moves.iter().filter_map(|it| {
-        let (profile, adapter) = state.adapter(it.adapter)?;
-        let kind = match adapter.kind {
-            twinrail_proto::domain::AdapterKind::Vnic => "vnics",
-            twinrail_proto::domain::AdapterKind::Vhba => "vhbas",
-        };
-        Some(ReceiptMove {
-            adapter: it.adapter,
-            resource: format!("profiles/{}/{kind}/{}", profile.name, adapter.name),
-            from: adapter.home.director.clone(),
-            to: it.to.clone(),
-            epoch: Epoch(0),
-            carrying: None,
-            announced: None,
-        })
-    });
-    moves.collect()
 }
 
 /// A drained director, or a witness while another could, gives the leadership away.

@@ -225,6 +225,12 @@ async fn pump(core: SharedCore, mut heard: mpsc::Receiver<Event>, board: watch::
                 stalled_ms = for_ns / 1_000_000,
                 "the datapath was stopped for a while: nothing is carried until the lease is renewed"
             ),
+            Event::OtherCluster { from, rail } => tracing::warn!(
+                %from,
+                %rail,
+                ours = core.config.cluster,
+                "a machine of another cluster speaks on our rail and is not heard: check `cluster` in its configuration"
+            ),
             Event::PortFailed { lan } => {
                 tracing::warn!(%lan, "the port of a LAN failed: opening it anew");
                 core.carriage.renew();

@@ -13,6 +13,7 @@ use twinrail_proto::domain::{Name, Rail, RailAddresses};
 
 use super::paths::{PathWatch, path_lost};
 use crate::config::INTERNAL_PORT;
+use crate::reminders::Reminders;
 
 /// The metadata in which every internal call says who makes it.
 pub const CLUSTER_KEY: &str = "x-twinrail-cluster";
@@ -75,6 +76,7 @@ struct Inner {
     peers: Mutex<BTreeMap<Name, Peer>>,
     /// Neighbours prefer different rails, so that both carry load.
     preferred: Rail,
+    reminders: Reminders,
 }
 
 struct Peer {
@@ -84,7 +86,7 @@ struct Peer {
 
 impl Links {
     pub fn new(paths: PathWatch, preferred: Rail) -> Self {
-        Self { inner: Arc::new(Inner { paths, peers: Mutex::default(), preferred }) }
+        Self { inner: Arc::new(Inner { paths, peers: Mutex::default(), preferred, reminders: Reminders::default() }) }
     }
 
     /// Replaces the set of known directors; channels to unchanged addresses stay.
@@ -122,11 +124,36 @@ impl Links {
                     self.forget(peer, rail);
                     failure = LinkError::Refused { peer: peer.clone(), status: Box::new(status) };
                 }
-                Ok(Err(status)) => return Err(LinkError::Refused { peer: peer.clone(), status: Box::new(status) }),
+                Ok(Err(status)) => {
+                    self.tell_if_unwelcome(peer, &status);
+                    return Err(LinkError::Refused { peer: peer.clone(), status: Box::new(status) });
+                }
                 Err(_) => return Err(LinkError::Timeout { peer: peer.clone(), after: timeout }),
             }
         }
         Err(failure)
+    }
+
+    /// Calls a director whether or not a path to it is up, and says in the log when it refuses this machine. For one whose
+    /// hellos nobody answers, because nobody knows its addresses.
+    pub async fn knock<T, F, Fut>(&self, peer: &Name, rail: Rail, timeout: Duration, call: F)
+    where
+        F: FnOnce(Channel) -> Fut,
+        Fut: Future<Output = Result<T, Status>>,
+    {
+        let Ok(channel) = self.channel(peer, rail) else { return };
+        match tokio::time::timeout(timeout, call(channel)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(status)) if !broken_connection(&status) => self.tell_if_unwelcome(peer, &status),
+            Ok(Err(_)) | Err(_) => self.forget(peer, rail),
+        }
+    }
+
+    /// The peer does not take this machine for what it says that it is: only an operator can help.
+    fn tell_if_unwelcome(&self, peer: &Name, status: &Status) {
+        if status.code() == Code::PermissionDenied && self.inner.reminders.due(status.message()) {
+            tracing::error!(%peer, problem = status.message(), "this director is refused");
+        }
     }
 
     /// The rail to use for a long-lived stream, with its channel: one whose path is up, or else `untried`.

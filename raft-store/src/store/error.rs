@@ -19,7 +19,8 @@ pub enum StoreError {
     #[error(
         "the store in {path} is damaged: {what}. It is left as it is, because what it lost may have been acknowledged. \
          The way back: remove this director from the cluster (`twinrail director remove`), move the directory {path} \
-         away, and join again under a new id as a new voter"
+         away, and join again under a new id as a new voter: `twinrail director add` with that id, start this director \
+         with that id and `join = true` in its configuration, and name its uplinks anew (`twinrail lan update --uplink`)"
     )]
     Damaged { what: String, path: PathBuf },
 
