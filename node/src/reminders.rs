@@ -1,10 +1,9 @@
 //! A problem that comes back many times a second is worth a line in the log when it is new, and now and then afterwards.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 /// A problem that lasts is told again after so long.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -19,8 +18,7 @@ pub struct Reminders {
 
 impl Reminders {
     /// Whether to tell it now. When it says yes, it counts as told.
-    pub fn due(&self, problem: &str) -> bool {
-        let now = Instant::now();
+    pub fn due(&self, problem: &str, now: Instant) -> bool {
         let mut told = self.told.lock();
         if told.get(problem).is_some_and(|at| now.duration_since(*at) < AGAIN_AFTER) {
             return false;
@@ -37,21 +35,21 @@ impl Reminders {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_problem_is_told_when_it_is_new_and_when_it_lasts() {
-        let reminders = Reminders::default();
-        assert!(reminders.due("one") && reminders.due("two"));
-        assert!(!reminders.due("one"));
-        tokio::time::advance(AGAIN_AFTER).await;
-        assert!(reminders.due("one"));
-        assert!(!reminders.due("one"));
+    #[test]
+    fn a_problem_is_told_when_it_is_new_and_when_it_lasts() {
+        let (reminders, start) = (Reminders::default(), Instant::now());
+        let later = start + AGAIN_AFTER;
+        assert!(reminders.due("one", start) && reminders.due("two", start));
+        assert!(!reminders.due("one", later - Duration::from_millis(1)));
+        assert!(reminders.due("one", later));
+        assert!(!reminders.due("one", later));
     }
 
-    #[tokio::test]
-    async fn not_all_words_are_kept_for_ever() {
-        let reminders = Reminders::default();
+    #[test]
+    fn not_all_words_are_kept_for_ever() {
+        let (reminders, now) = (Reminders::default(), Instant::now());
         for number in 0..10 * REMEMBERED {
-            reminders.due(&number.to_string());
+            reminders.due(&number.to_string(), now);
         }
         assert!(reminders.told.lock().len() <= REMEMBERED);
     }

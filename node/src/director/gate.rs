@@ -2,6 +2,7 @@
 //! director id, the one whose store claimed it first.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
@@ -68,7 +69,7 @@ impl Interceptor for Gate {
         match checked {
             Ok(()) => Ok(request),
             Err(problem) => {
-                if self.reminders.due(&problem) {
+                if self.reminders.due(&problem, Instant::now()) {
                     let from = request.remote_addr();
                     tracing::warn!(?from, problem, "refused a caller on the internal port");
                 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -151,7 +151,7 @@ impl Links {
 
     /// The peer does not take this machine for what it says that it is: only an operator can help.
     fn tell_if_unwelcome(&self, peer: &Name, status: &Status) {
-        if status.code() == Code::PermissionDenied && self.inner.reminders.due(status.message()) {
+        if status.code() == Code::PermissionDenied && self.inner.reminders.due(status.message(), Instant::now()) {
             tracing::error!(%peer, problem = status.message(), "this director is refused");
         }
     }
