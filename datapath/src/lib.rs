@@ -40,6 +40,7 @@ pub mod rail;
 mod rail_side;
 mod recorder;
 mod report;
+pub mod san;
 mod server;
 mod step;
 

@@ -1,0 +1,3 @@
+//! Storage networks outside.
+
+pub mod iscsi;
