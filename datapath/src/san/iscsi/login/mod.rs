@@ -114,6 +114,21 @@ pub enum LoginError {
     Over,
 }
 
+impl LoginError {
+    /// Whether the two sides do not agree on who the other is: no later try helps until somebody changes a setting.
+    pub fn is_about_trust(&self) -> bool {
+        matches!(
+            self,
+            Self::Method(_)
+                | Self::NoMethod
+                | Self::Algorithm(_)
+                | Self::Reflected
+                | Self::TargetName(_)
+                | Self::TargetSecret
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Method,

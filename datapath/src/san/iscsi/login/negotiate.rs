@@ -104,9 +104,10 @@ impl DigestOffer {
     }
 }
 
-impl Negotiation {
-    pub fn new(offer: Offer, discovery: bool) -> Self {
-        let agreed = Agreement {
+impl Agreement {
+    /// What holds before anything was agreed: the defaults of the standard.
+    pub fn before(offer: &Offer) -> Self {
+        Self {
             header_digest: false,
             data_digest: false,
             immediate_data: true,
@@ -116,8 +117,13 @@ impl Negotiation {
             first_burst: DEFAULT_FIRST_BURST,
             max_burst: DEFAULT_MAX_BURST,
             max_outstanding_r2t: 1,
-        };
-        Self { offer, discovery, agreed, answered: BTreeSet::new() }
+        }
+    }
+}
+
+impl Negotiation {
+    pub fn new(offer: Offer, discovery: bool) -> Self {
+        Self { agreed: Agreement::before(&offer), offer, discovery, answered: BTreeSet::new() }
     }
 
     /// The keys of the offer.
