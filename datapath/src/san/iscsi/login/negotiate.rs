@@ -204,7 +204,8 @@ impl Negotiation {
             ("HeaderDigest", self.offer.header_digest, agreed.header_digest),
             ("DataDigest", self.offer.data_digest, agreed.data_digest),
         ];
-        for (key, _, _) in required.into_iter().filter(|(_, offer, got)| *offer == DigestOffer::Require && !got) {
+        let mut required = required.into_iter();
+        if let Some((key, ..)) = required.find(|(_, offer, got)| *offer == DigestOffer::Require && !got) {
             return Err(bad(key, "None", "digest that was offered"));
         }
         if !self.discovery && agreed.first_burst > agreed.max_burst {
