@@ -26,6 +26,7 @@
 //! **Unit attentions** are not swallowed: the command that met one is `Completed` with it. One that says that the LUNs
 //! have changed is reported as [`Report::LunsChanged`] as well.
 
+pub mod chaos;
 pub mod file;
 
 use std::os::fd::BorrowedFd;

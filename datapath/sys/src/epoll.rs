@@ -1,5 +1,5 @@
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::check;
@@ -64,6 +64,13 @@ impl Epoll {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+}
+
+/// Readable when something is ready in it: one epoll may wait in another.
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 
