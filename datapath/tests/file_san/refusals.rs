@@ -97,3 +97,26 @@ fn one_bad_descriptor_and_none_is_unmapped() {
     assert_eq!(response.sense_code(), Some(SenseCode::INVALID_FIELD_IN_PARAMETERS));
     assert!(unit.content() == before);
 }
+
+/// Somebody has cut the file off behind our back: the medium is bad, and nothing worse happens.
+#[test]
+fn a_file_that_lost_its_end_is_a_medium_error() {
+    let mut unit = Unit::new(&[1]);
+    let file = std::fs::File::options().write(true).open(&unit.config.path).expect("the disk's file");
+    file.set_len(10 * BLOCK as u64).expect("cut");
+    let sense = unit.reads(1, "28 00 00 00 00 0a 00 00 01 00").sense.expect("sense");
+    assert_eq!((sense.key, sense.code), (SenseKey::MediumError, SenseCode::UNRECOVERED_READ_ERROR));
+    assert_eq!(sense.information, Some(10));
+    assert!(unit.reads(1, "28 00 00 00 00 09 00 00 01 00").is_good());
+}
+
+#[test]
+fn more_than_one_command_may_carry_is_refused() {
+    let mut unit = Unit::new(&[1]);
+    unit.config.octets = 64 << 20;
+    let mut unit = unit.reopen();
+    unit.log_in(&[1]);
+    assert!(unit.reads(1, "88 00 00 00 00 00 00 00 00 00 00 00 40 00 00 00").is_good(), "8 MiB");
+    let sense = unit.reads(1, "88 00 00 00 00 00 00 00 00 00 00 00 40 01 00 00").sense.expect("sense");
+    assert_eq!((sense.code, sense.key_specific), (SenseCode::INVALID_FIELD_IN_CDB, Some([0xc0, 0, 10])));
+}

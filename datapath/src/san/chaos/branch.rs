@@ -17,6 +17,7 @@ const LATE_WRITE: Nanos = 1_000_000;
 pub struct Branch {
     pub identity: Identity,
     inner: Box<dyn Session>,
+    /// In the order in which they are due.
     held: VecDeque<Held>,
     /// Writes that were held, on their way at last.
     late: BTreeMap<Tag, Lun>,
@@ -85,7 +86,8 @@ impl Branch {
     }
 
     pub fn hold(&mut self, due: Nanos, tag: Tag, command: Command) {
-        self.held.push_back(Held { due, tag, command });
+        let place = self.held.partition_point(|it| it.due <= due);
+        self.held.insert(place, Held { due, tag, command });
     }
 
     /// Lets go of held commands at this LUN. True: there were some. Others than who asked for it are told.

@@ -63,7 +63,7 @@ impl ChaosSan {
     pub fn drive(&self, now: Nanos) -> Option<Nanos> {
         let mut state = lock(&self.state);
         state.drive_ghosts(now);
-        state.next_deadline()
+        state.next_deadline(None)
     }
 
     /// Writes that are held up now.

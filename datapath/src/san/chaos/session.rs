@@ -57,7 +57,7 @@ impl Session for ChaosSession {
     }
 
     fn next_deadline(&self) -> Option<Nanos> {
-        lock(&self.state).next_deadline()
+        lock(&self.state).next_deadline(Some(self.number))
     }
 }
 

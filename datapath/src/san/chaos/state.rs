@@ -120,8 +120,10 @@ impl State {
         self.branches.retain(|_, branch| !branch.is_spent());
     }
 
-    pub fn next_deadline(&self) -> Option<Nanos> {
-        self.branches.values().filter_map(Branch::next_deadline).min()
+    /// Of this session and of those that are over: the others have threads of their own.
+    pub fn next_deadline(&self, number: Option<u64>) -> Option<Nanos> {
+        let driven = self.branches.iter().filter(|(it, branch)| branch.is_over() || Some(**it) == number);
+        driven.filter_map(|(_, branch)| branch.next_deadline()).min()
     }
 
     pub fn held(&self) -> usize {

@@ -147,3 +147,32 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failed_sync_no_later_one_succeeds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = DiskConfig { name: "a".into(), path: folder.path().join("a"), octets: 4096, block_length: 512 };
+        let mut disk = Disk::open(&config).expect("a disk");
+        disk.write(0, &[1; 512]).expect("written");
+        disk.failed = true;
+        assert!(disk.sync().is_err());
+        assert!(disk.has_failed() && disk.sync().is_err());
+    }
+
+    /// Longer than what is written at once, and no multiple of it.
+    #[test]
+    fn a_long_range_is_filled_to_its_last_block_and_no_further() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let octets = 3 * FILL as u64;
+        let config = DiskConfig { name: "a".into(), path: folder.path().join("a"), octets, block_length: 4096 };
+        let mut disk = Disk::open(&config).expect("a disk");
+        let blocks = (2 * FILL / 4096) as u64 + 7;
+        disk.fill(1, blocks, &[9; 4096]).expect("filled");
+        let first_of = |lba| disk.read(lba, 1).expect("read")[0];
+        assert_eq!([0, 1, blocks, blocks + 1].map(first_of), [0, 9, 9, 0]);
+    }
+}

@@ -32,7 +32,6 @@ mod unit;
 mod worker;
 
 pub use config::{DiskConfig, FileSanConfig};
-pub use disk::{Disk, Geometry};
 pub use error::FileSanError;
 pub use san::FileSan;
 pub use unit::{LogicalUnit, Outcome};

@@ -9,7 +9,8 @@ use crate::scsi::{Command, TaskAnswer, TaskAttribute};
 /// Commands that may wait for one disk, of all sessions together. One more ends in TASK SET FULL.
 const TASK_SET: usize = 1024;
 
-/// The task set of a logical unit (SAM-5, clause 8): what waits for its thread.
+/// The task set of a logical unit (SAM-5, clause 8): what waits for its thread. Beside so many commands that is a few jobs
+/// for each initiator: a later one takes the place of an earlier one of its kind.
 #[derive(Debug, Default)]
 pub struct Queue {
     jobs: Mutex<VecDeque<Job>>,
@@ -57,6 +58,20 @@ pub struct Arrival {
     missing: AtomicUsize,
 }
 
+impl Job {
+    /// The earlier one need not be done any more.
+    fn supersedes(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (Self::LunsChanged(new), Self::LunsChanged(old))
+            | (Self::LunsReported(new), Self::LunsReported(old))
+            | (Self::Departure(new), Self::Departure(old)) => new == old,
+            (Self::Arrival(new), Self::Arrival(old)) => new.nexus.identity() == old.nexus.identity(),
+            (Self::Arrival(_) | Self::Departure(_), Self::Task(task)) => !task.nexus.is_alive(),
+            _ => false,
+        }
+    }
+}
+
 impl Arrival {
     /// To be passed by so many disks.
     pub fn new(nexus: Arc<Nexus>, disks: usize) -> Self {
@@ -73,7 +88,9 @@ impl Arrival {
 
 impl Queue {
     pub fn push(&self, job: Job) {
-        self.jobs().push_back(job);
+        let mut jobs = self.jobs();
+        jobs.retain(|earlier| !job.supersedes(earlier));
+        jobs.push_back(job);
         self.more.notify_one();
     }
 

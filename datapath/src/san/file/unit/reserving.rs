@@ -10,7 +10,6 @@ use crate::scsi::{Cdb, Command, Opcode, Sense, SenseCode, SenseKey};
 /// The parameter list of PERSISTENT RESERVE OUT, basic form (SPC-4, table 217).
 const PARAMETERS: usize = 24;
 const FLAGS: usize = 20;
-const SPEC_I_PT: u8 = 0x08;
 const ALL_TG_PT: u8 = 0x04;
 const APTPL: u8 = 0x01;
 
@@ -94,10 +93,10 @@ fn parse(command: &Command) -> Result<(Action, Keys), Refusal> {
     let flags = parameters[FLAGS];
     let aptpl = flags & APTPL != 0;
     let action = match cdb.service_action() {
+        // SPEC_I_PT, which would register others, and reserved bits.
         Some(0 | 6) if flags & !(ALL_TG_PT | APTPL) != 0 => {
-            // SPEC_I_PT, which would register others, and reserved bits.
-            let bit = if flags & SPEC_I_PT != 0 { 3 } else { 7 };
-            return Err(Sense::invalid_field(SenseCode::INVALID_FIELD_IN_PARAMETERS, FLAGS, Some(bit)).into());
+            let highest = 7 - (flags & !(ALL_TG_PT | APTPL)).leading_zeros() as u8;
+            return Err(Sense::invalid_field(SenseCode::INVALID_FIELD_IN_PARAMETERS, FLAGS, Some(highest)).into());
         }
         Some(service @ (0 | 6)) => Action::Register { ignore_key: service == 6, aptpl },
         Some(1) => Action::Reserve(kind(cdb)?),
