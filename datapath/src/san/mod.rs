@@ -26,14 +26,16 @@
 //! **Unit attentions** are not swallowed: the command that met one is `Completed` with it. One that says that the LUNs
 //! have changed is reported as [`Report::LunsChanged`] as well.
 
+pub mod chaos;
+pub mod file;
+pub mod iscsi;
+
 use std::os::fd::BorrowedFd;
 
 use twinrail_proto::domain::Wwn;
 
 use crate::rail::Nanos;
 use crate::scsi::{Command, Response, SenseCode, TaskAnswer, TaskManagement};
-
-pub mod iscsi;
 
 /// Names a command or a task management function in one session, until it is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,8 +68,8 @@ pub struct Character {
 /// A place where vHBAs log in.
 pub trait San: Send + Sync {
     fn character(&self) -> Character;
-    /// Begins a login. Whether it succeeds is reported by the session.
-    fn log_in(&self, identity: Identity, now: Nanos) -> Box<dyn Session>;
+    /// Begins a login. Whether it succeeds is reported by the session; an error is what is known at once.
+    fn log_in(&self, identity: Identity, now: Nanos) -> Result<Box<dyn Session>, SessionEnd>;
 }
 
 /// A vHBA at a SAN. Dropping it cuts the connection without a word, as the death of a director does.

@@ -30,6 +30,7 @@ codes! {
     BECOMING_READY = 0x04 0x01, "logical unit is in process of becoming ready";
     INITIALIZING_COMMAND_REQUIRED = 0x04 0x02, "logical unit not ready, initializing command required";
     WRITE_ERROR = 0x0c 0x00, "write error";
+    INVALID_FIELD_IN_UNIT = 0x0e 0x03, "invalid field in command information unit";
     UNRECOVERED_READ_ERROR = 0x11 0x00, "unrecovered read error";
     PARAMETER_LIST_LENGTH_ERROR = 0x1a 0x00, "parameter list length error";
     MISCOMPARE = 0x1d 0x00, "miscompare during verify operation";
@@ -40,6 +41,7 @@ codes! {
     INVALID_FIELD_IN_PARAMETERS = 0x26 0x00, "invalid field in parameter list";
     INVALID_RELEASE = 0x26 0x04, "invalid release of persistent reservation";
     WRITE_PROTECTED = 0x27 0x00, "write protected";
+    SPACE_ALLOCATION_FAILED = 0x27 0x07, "space allocation failed write protect";
     POWER_ON_OR_RESET = 0x29 0x00, "power on, reset, or bus device reset occurred";
     POWER_ON = 0x29 0x01, "power on occurred";
     DEVICE_RESET = 0x29 0x03, "bus device reset function occurred";

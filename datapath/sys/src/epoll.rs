@@ -75,7 +75,7 @@ impl Epoll {
     }
 }
 
-/// It is readable while something in it is ready: what waits for many can itself be waited for.
+/// Readable when something is ready in it: one epoll may wait in another.
 impl AsFd for Epoll {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

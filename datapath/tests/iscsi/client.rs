@@ -30,7 +30,7 @@ pub fn identity(wwpn: u64) -> Identity {
 impl Client {
     /// Begins a login and waits until it is answered.
     pub fn try_log_in(san: &IscsiSan, identity: Identity) -> Result<Self, SessionEnd> {
-        let session = san.log_in(identity, monotonic_ns());
+        let session = san.log_in(identity, monotonic_ns())?;
         let epoll = Epoll::new().expect("an epoll");
         epoll.add(&session.fd().expect("a session of iSCSI has a descriptor"), 0).expect("it can be waited for");
         let (completed, managed) = (BTreeMap::new(), BTreeMap::new());

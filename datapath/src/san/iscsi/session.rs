@@ -26,8 +26,7 @@ pub struct IscsiSan {
 
 /// One vHBA at one target.
 struct IscsiSession {
-    /// Err: it could not even begin; that is reported once.
-    connection: Result<Connection, Option<SessionEnd>>,
+    connection: Connection,
     /// Kept for its room.
     events: Vec<Event>,
 }
@@ -46,7 +45,7 @@ impl San for IscsiSan {
         }
     }
 
-    fn log_in(&self, identity: Identity, now: Nanos) -> Box<dyn Session> {
+    fn log_in(&self, identity: Identity, now: Nanos) -> Result<Box<dyn Session>, SessionEnd> {
         let login = LoginSettings {
             initiator: initiator_name(identity.wwpn),
             target: Some(self.target.clone()),
@@ -54,53 +53,36 @@ impl San for IscsiSan {
             offer: self.offer.clone(),
         };
         let endpoint = Endpoint { portal: self.portal, login, isid: identity.session.0, patience: self.patience };
-        let connection = Connection::open(endpoint, now).map_err(|error| {
-            Some(SessionEnd::Connection { operation: "wait for the target", reason: error.to_string() })
-        });
-        Box::new(IscsiSession { connection, events: Vec::new() })
+        let connection = Connection::open(endpoint, now)
+            .map_err(|error| SessionEnd::Connection { operation: "wait for the target", reason: error.to_string() })?;
+        Ok(Box::new(IscsiSession { connection, events: Vec::new() }))
     }
 }
 
 impl Session for IscsiSession {
     fn submit(&mut self, tag: Tag, command: Command, _now: Nanos) -> Result<(), Refused> {
-        match &mut self.connection {
-            Ok(connection) => connection.engine().submit(tag, command),
-            Err(_) => Err(Refused { command, why: NotTaken::NotOpen }),
-        }
+        self.connection.engine().submit(tag, command)
     }
 
     fn manage(&mut self, tag: Tag, request: TaskManagement, _now: Nanos) -> Result<(), NotTaken> {
-        match &mut self.connection {
-            Ok(connection) => connection.engine().manage(tag, request),
-            Err(_) => Err(NotTaken::NotOpen),
-        }
+        self.connection.engine().manage(tag, request)
     }
 
     fn poll(&mut self, now: Nanos, into: &mut Vec<Report>) {
-        match &mut self.connection {
-            Ok(connection) => {
-                connection.poll(now, &mut self.events);
-                self.events.drain(..).for_each(|event| report(event, into));
-            }
-            Err(end) => into.extend(end.take().map(Report::Ended)),
-        }
+        self.connection.poll(now, &mut self.events);
+        self.events.drain(..).for_each(|event| report(event, into));
     }
 
     fn log_out(&mut self, now: Nanos) {
-        if let Ok(connection) = &mut self.connection {
-            connection.engine().log_out(now);
-        }
+        self.connection.engine().log_out(now);
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.connection.as_ref().ok().map(Connection::fd)
+        Some(self.connection.fd())
     }
 
     fn next_deadline(&self) -> Option<Nanos> {
-        match &self.connection {
-            Ok(connection) => connection.next_deadline(),
-            Err(end) => end.as_ref().map(|_| 0),
-        }
+        self.connection.next_deadline()
     }
 }
 
