@@ -1,5 +1,5 @@
 use super::header::bit;
-use super::{Header, NO_TAG, PduError, Serial, Stage};
+use super::{Header, NO_TAG, PduError, Residual, Serial, Stage, TargetNumbers};
 
 /// What a target sends: the headers, by meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,24 +14,6 @@ pub enum FromTarget {
     ReadyToTransfer(ReadyToTransfer),
     Async(AsyncMessage),
     Reject(Reject),
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TargetNumbers {
-    pub stat_sn: Serial,
-    pub exp_cmd_sn: Serial,
-    pub max_cmd_sn: Serial,
-}
-
-/// How the data that moved differs from what the initiator expected, in octets (RFC 7143, 11.4.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Residual {
-    #[default]
-    None,
-    /// So much less moved.
-    Under(u32),
-    /// So much more would have moved.
-    Over(u32),
 }
 
 /// RFC 7143, 11.19. The data segment is ping data.
@@ -172,8 +154,6 @@ const REJECT: u8 = 0x3f;
 
 const LAST: u8 = 0x80;
 const CONTINUES: u8 = 0x40;
-const OVERFLOW: u8 = 0x04;
-const UNDERFLOW: u8 = 0x02;
 const HAS_STATUS: u8 = 0x01;
 
 impl FromTarget {
@@ -237,43 +217,6 @@ impl FromTarget {
             Self::ReadyToTransfer(it) => it.numbers,
             Self::Async(it) => it.numbers,
             Self::Reject(it) => it.numbers,
-        }
-    }
-}
-
-impl TargetNumbers {
-    fn put(self, header: &mut Header) {
-        header.put_u32(24, self.stat_sn.0);
-        header.put_u32(28, self.exp_cmd_sn.0);
-        header.put_u32(32, self.max_cmd_sn.0);
-    }
-
-    fn parse(header: &Header) -> Self {
-        Self { stat_sn: Serial(header.u32(24)), exp_cmd_sn: Serial(header.u32(28)), max_cmd_sn: Serial(header.u32(32)) }
-    }
-}
-
-impl Residual {
-    fn put(self, header: &mut Header) {
-        let (flag, count) = match self {
-            Self::None => (0, 0),
-            Self::Under(count) => (UNDERFLOW, count),
-            Self::Over(count) => (OVERFLOW, count),
-        };
-        header.0[1] |= flag;
-        header.put_u32(44, count);
-    }
-
-    fn parse(pdu: &'static str, header: &Header) -> Result<Self, PduError> {
-        let count = header.u32(44);
-        match (header.flag(OVERFLOW), header.flag(UNDERFLOW)) {
-            (false, false) => Ok(Self::None),
-            (false, true) => Ok(Self::Under(count)),
-            (true, false) => Ok(Self::Over(count)),
-            (true, true) => {
-                let must = "overflow and underflow exclude each other";
-                Err(PduError::Field { pdu, field: "flags", value: header.0[1].into(), must })
-            }
         }
     }
 }

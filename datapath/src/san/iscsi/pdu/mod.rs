@@ -16,17 +16,19 @@ mod from_initiator;
 mod from_target;
 mod header;
 mod serial;
+mod target_fields;
 
 pub use from_initiator::{
     DataOut, FromInitiator, InitiatorNumbers, LoginRequest, LogoutRequest, NopOut, ScsiCommand, TaskManagementRequest,
     TextRequest,
 };
 pub use from_target::{
-    AsyncMessage, DataIn, FromTarget, LoginResponse, LogoutResponse, NopIn, ReadyToTransfer, Reject, Residual,
-    ScsiResponse, TargetNumbers, TaskManagementResponse, TextResponse,
+    AsyncMessage, DataIn, FromTarget, LoginResponse, LogoutResponse, NopIn, ReadyToTransfer, Reject, ScsiResponse,
+    TaskManagementResponse, TextResponse,
 };
 pub use header::{HEADER_LENGTH, Header, LARGEST_SEGMENT};
 pub use serial::Serial;
+pub use target_fields::{Residual, TargetNumbers};
 
 /// The tag that names no task (RFC 7143, 11.2.1.8), and no transfer.
 pub const NO_TAG: u32 = u32::MAX;
