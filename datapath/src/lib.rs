@@ -12,6 +12,7 @@
 //! * What decides is apart from what does: [`liveness`], `lease`, `director::switch`, `director::hold` and
 //!   `director::announce` know no socket and no clock.
 //! * Every drop has a [`Cause`], and is counted.
+//! * Storage beside it: [`scsi`] is the language of vHBAs and SANs, [`san`] is where vHBAs log in.
 
 #[cfg(target_endian = "big")]
 compile_error!("offload headers travel as the kernel writes them, and the rails want them little-endian");
@@ -40,6 +41,8 @@ pub mod rail;
 mod rail_side;
 mod recorder;
 mod report;
+pub mod san;
+pub mod scsi;
 mod server;
 mod step;
 

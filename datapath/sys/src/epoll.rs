@@ -1,5 +1,5 @@
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::check;
@@ -35,11 +35,19 @@ impl Epoll {
     }
 
     pub fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        self.control(libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN, token)
+    }
+
+    /// For a descriptor that was added: whether it is waited for until it can be written to as well.
+    pub fn watch_writable(&self, fd: &impl AsFd, token: u64, writable: bool) -> io::Result<()> {
+        let more = if writable { libc::EPOLLOUT } else { 0 };
+        self.control(libc::EPOLL_CTL_MOD, fd, libc::EPOLLIN | more, token)
+    }
+
+    fn control(&self, operation: libc::c_int, fd: &impl AsFd, events: libc::c_int, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         // SAFETY: both descriptors are open as long as they are borrowed, and `event` outlives the call.
-        let result = unsafe {
-            libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &raw mut event)
-        };
+        let result = unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), operation, fd.as_fd().as_raw_fd(), &raw mut event) };
         check(result).map(drop)
     }
 
@@ -64,6 +72,13 @@ impl Epoll {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+}
+
+/// Readable when something is ready in it: one epoll may wait in another.
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -6,7 +6,8 @@
 //!   tap      a TAP device with offload headers      link     its address, MTU, queue and limits, by rtnetlink
 //!   packet   AF_PACKET on a LAN port                udp      the socket of a rail
 //!   batch    sendmmsg and recvmmsg                  thread   priority and network namespace of a thread
-//!   mapped   a file in shared memory
+//!   mapped   a file in shared memory                 hole     fallocate: give a file's storage back
+//!   stream   begin a TCP connection
 //! ```
 //!
 //! Guarantees: every wrapper owns its descriptor and closes it; every public function is safe whatever its arguments
@@ -16,11 +17,13 @@ mod batch;
 mod clock;
 mod epoll;
 mod event;
+mod hole;
 mod interface;
 mod link;
 mod mapped;
 mod packet;
 mod socket;
+mod stream;
 mod tap;
 mod thread;
 mod timer;
@@ -30,10 +33,12 @@ pub use batch::{BATCH, ReceiveQueue, Received, SendBatch, SendQueue, StrippedTag
 pub use clock::monotonic_ns;
 pub use epoll::{Epoll, Events, Readiness};
 pub use event::EventFd;
+pub use hole::punch_hole;
 pub use interface::{device_of_address, interface_index, mtu_of_address};
 pub use link::{LinkSettings, configure_link};
 pub use mapped::MappedFile;
 pub use packet::PacketSocket;
+pub use stream::begin_connection;
 pub use tap::Tap;
 pub use thread::{enter_network_namespace, set_nice};
 pub use timer::TimerFd;
