@@ -1,6 +1,7 @@
 //! Masking, logins that fence, task management.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,7 +32,36 @@ struct World {
     folder: TempDir,
 }
 
+/// Blocks of a command that keeps the disk's thread busy for tens of ms: the most that WRITE SAME may fill.
+const LONG: u32 = (64 << 20) / BLOCK as u32;
+
 impl World {
+    /// With a disk a on which a long command fits, and LONG blocks after that are free.
+    fn large() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = config(folder.path());
+        config.disks[0].octets = 2 * u64::from(LONG) * BLOCK as u64;
+        config.masks.insert(initiator(2).wwpn, [(0, "a".to_owned())].into());
+        Self { san: FileSan::open(&config).expect("a SAN"), folder }
+    }
+
+    /// Sends the long command, and waits until it is being executed.
+    fn keep_busy(&self, host: &mut Host) -> Tag {
+        let sent = host.submit(Command::sending(Lun::ZERO, Cdb::write_same_16(0, LONG, false), vec![0xee; BLOCK]));
+        while self.octet(0) != 0xee {
+            std::thread::yield_now();
+        }
+        sent
+    }
+
+    /// The first octet of a block of disk a, as it is now.
+    fn octet(&self, lba: u64) -> u8 {
+        let file = std::fs::File::open(self.folder.path().join("a")).expect("the disk's file");
+        let mut octet = [0];
+        file.read_exact_at(&mut octet, lba * BLOCK as u64).expect("read");
+        octet[0]
+    }
+
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self { san: FileSan::open(&config(folder.path())).expect("a SAN"), folder }
@@ -113,6 +143,40 @@ fn the_same_identity_again_ends_the_former_commands_first() {
         let zero = Cdb::write_same_16(0, 60, true);
         assert!(new.run(Command::sending(Lun::ZERO, zero, vec![0; BLOCK])).is_good());
     }
+}
+
+/// The same with a command that takes its time: it is finished before the login is answered, and what waited behind it is
+/// never executed.
+#[test]
+fn a_login_waits_for_what_is_being_executed() {
+    let world = World::large();
+    let mut former = world.host(1);
+    world.keep_busy(&mut former);
+    former.submit(write(0, LONG.into(), 0xdd));
+    let mut new = Host::new(world.san.log_in(initiator(1), 0).expect("admitted"));
+    new.wait_for(|it| *it == Report::LoggedIn);
+    assert_eq!(world.octet(u64::from(LONG) - 1), 0xee, "the login came before the end of the former command");
+    new.run(Command::without_data(Lun::ZERO, Cdb::test_unit_ready()));
+    assert!(new.read(0, 0).is_good());
+    assert_eq!(world.octet(LONG.into()), 0);
+}
+
+#[test]
+fn a_lun_reset_ends_what_waits_and_lets_finish_what_is_executed() {
+    let world = World::large();
+    let (mut first, mut second) = (world.host(1), world.host(2));
+    let long = world.keep_busy(&mut first);
+    let waiting = second.submit(write(0, LONG.into(), 0xdd));
+    assert_eq!(first.manage(Lun::ZERO, TaskFunction::LunReset), TaskAnswer::Complete);
+    assert_eq!(world.octet(u64::from(LONG) - 1), 0xee, "the answer came before the end of the command");
+    let response = |host: &mut Host, sent: Tag| match host
+        .wait_for(|it| matches!(it, Report::Completed { tag, .. } if *tag == sent))
+    {
+        Report::Completed { response, .. } => response.status,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((response(&mut first, long), response(&mut second, waiting)), (Status::Good, Status::TaskAborted));
+    assert_eq!(world.octet(LONG.into()), 0);
 }
 
 #[test]
