@@ -56,6 +56,8 @@ fn a_watch_that_was_left_for_too_long_is_told_so() -> Result<()> {
         let old = revision(&channel).await?;
         create(&channel, "before").await?;
         change_much(&channel).await?;
+        // A linearizable read: the follower has applied all of it, and what it remembers moves no more.
+        list_lans(&channel).await?;
 
         let Err(status) = Watch::open(&channel, old).await else { bail!("events after {old} should be forgotten") };
         ensure!(status.code() == Code::OutOfRange, "the status is {status:?}");
@@ -68,13 +70,17 @@ fn a_watch_that_was_left_for_too_long_is_told_so() -> Result<()> {
         Watch::start(&channel, oldest).await.context("the oldest revision that is said to be there")?;
 
         // As the error says: list, then watch from the revision of the list.
-        let list = LanServiceClient::new(channel.clone()).list_lans(v1::ListLansRequest::default()).await?.into_inner();
+        let list = list_lans(&channel).await?;
         ensure!(list.lans.iter().any(|lan| lan.name == "lans/before"), "the list lacks a LAN: {:?}", list.lans);
         let mut watch = Watch::start(&channel, list.revision).await?;
         create(&channel, "after").await?;
         ensure!(watch.names(1).await?.names == ["lans/after"], "a change after the list was not told");
         Ok(())
     })
+}
+
+async fn list_lans(channel: &Channel) -> Result<v1::ListLansResponse> {
+    Ok(LanServiceClient::new(channel.clone()).list_lans(v1::ListLansRequest::default()).await?.into_inner())
 }
 
 /// Runs calls on channels to a director that does not lead, and to the leader.
