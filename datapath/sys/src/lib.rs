@@ -7,6 +7,7 @@
 //!   packet   AF_PACKET on a LAN port                udp      the socket of a rail
 //!   batch    sendmmsg and recvmmsg                  thread   priority and network namespace of a thread
 //!   mapped   a file in shared memory                 hole     fallocate: give a file's storage back
+//!   poll     wait for a few descriptors, both ways
 //! ```
 //!
 //! Guarantees: every wrapper owns its descriptor and closes it; every public function is safe whatever its arguments
@@ -21,6 +22,7 @@ mod interface;
 mod link;
 mod mapped;
 mod packet;
+mod poll;
 mod socket;
 mod tap;
 mod thread;
@@ -36,6 +38,7 @@ pub use interface::{device_of_address, interface_index, mtu_of_address};
 pub use link::{LinkSettings, configure_link};
 pub use mapped::MappedFile;
 pub use packet::PacketSocket;
+pub use poll::{Interest, Ready, wait_ready};
 pub use tap::Tap;
 pub use thread::{enter_network_namespace, set_nice};
 pub use timer::TimerFd;
