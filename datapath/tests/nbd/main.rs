@@ -1,0 +1,8 @@
+//! The NBD export: its engine by golden octets and by properties, its server by a client of ours and by real peers.
+
+mod golden;
+mod peers;
+mod properties;
+mod refusals;
+mod serving;
+mod support;
