@@ -11,7 +11,8 @@
 //!   client waits.
 //! * **Every request is answered once.** A ticket that is dropped answers with an input/output error.
 //! * **Several clients at once**, each with a thread of its own; what one sends never delays another.
-//! * [`Engine`] is the protocol without I/O; [`Server`] is the socket and the threads.
+//! * [`Engine`] is the protocol without I/O; [`Server`] is the socket and the threads; [`scsi`] makes requests into commands
+//!   for a LUN.
 
 mod device;
 mod engine;
@@ -20,6 +21,7 @@ mod export;
 pub mod limits;
 mod memory;
 mod request;
+pub mod scsi;
 mod server;
 mod wire;
 

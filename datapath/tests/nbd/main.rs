@@ -4,5 +4,7 @@ mod golden;
 mod peers;
 mod properties;
 mod refusals;
+mod scsi_disk;
 mod serving;
 mod support;
+mod translating;
