@@ -12,7 +12,8 @@
 //! * What decides is apart from what does: [`liveness`], `lease`, `director::switch`, `director::hold` and
 //!   `director::announce` know no socket and no clock.
 //! * Every drop has a [`Cause`], and is counted.
-//! * Storage beside it: [`scsi`] is the language of vHBAs and SANs, [`san`] is where vHBAs log in.
+//! * Storage beside it: [`scsi`] is the language of vHBAs and SANs, [`san`] is where vHBAs log in, [`nbd`] is
+//!   how a server's programs attach disks.
 
 #[cfg(target_endian = "big")]
 compile_error!("offload headers travel as the kernel writes them, and the rails want them little-endian");
@@ -34,6 +35,7 @@ mod frame;
 pub mod head;
 mod lease;
 pub mod liveness;
+pub mod nbd;
 mod outbox;
 mod peer;
 mod prober;
