@@ -7,11 +7,8 @@
 //!   packet   AF_PACKET on a LAN port                udp      the socket of a rail
 //!   batch    sendmmsg and recvmmsg                  thread   priority and network namespace of a thread
 //!   mapped   a file in shared memory                 hole     fallocate: give a file's storage back
-<<<<<<< HEAD
 //!   stream   begin a TCP connection
-=======
 //!   poll     wait for a few descriptors, both ways
->>>>>>> part-e
 //! ```
 //!
 //! Guarantees: every wrapper owns its descriptor and closes it; every public function is safe whatever its arguments
@@ -43,11 +40,8 @@ pub use interface::{device_of_address, interface_index, mtu_of_address};
 pub use link::{LinkSettings, configure_link};
 pub use mapped::MappedFile;
 pub use packet::PacketSocket;
-<<<<<<< HEAD
-pub use stream::begin_connection;
-=======
 pub use poll::{Interest, Ready, wait_ready};
->>>>>>> part-e
+pub use stream::begin_connection;
 pub use tap::Tap;
 pub use thread::{enter_network_namespace, set_nice};
 pub use timer::TimerFd;
