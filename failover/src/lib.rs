@@ -12,6 +12,7 @@
 //!                  └────────────▶│ election │             │ lease ├───────────────────┘
 //!                                └──────────┘             └───┬───┘
 //!                                                             └─▶ may_carry, on every director
+//!             assignments, lease, sessions ─▶ takeover ─▶ LogIn, ResetLun, Replay, Admit, Stop, Released
 //!   server    assignments, paths ─▶ agent ─▶ Create, Switch, Remove, AcknowledgeRelease
 //! ```
 //!
@@ -22,6 +23,7 @@
 //! | [`lease`] | how long a director may carry, and when it has certainly stopped | 3 |
 //! | [`release`] | when a profile that leaves a server may start on another | 5 |
 //! | [`agent`] | which home a server's adapters follow | 2, 4, 5 |
+//! | [`takeover`] | what a vHBA's new home does before its first command | 6 |
 //! | [`election`] | which survivor stands for election, and when | 4 (speed) |
 
 pub mod agent;
@@ -31,6 +33,7 @@ pub mod lease;
 pub mod placement;
 pub mod release;
 mod standing;
+pub mod takeover;
 mod time;
 
 pub use standing::Standing;
