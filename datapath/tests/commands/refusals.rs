@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use twinrail_datapath::commands::target::{Effect, TargetConfig};
 use twinrail_datapath::commands::{Initiator, LinkId, Parcel, Target};
+use twinrail_datapath::scsi::{Lun, TaskFunction, TaskManagement};
 use twinrail_proto::domain::{AdapterId, Epoch};
 use twinrail_proto::rail::command::{Acknowledge, Attach, Attribute, Body, Command, CommandNumber, Head, RefusalCause};
 use twinrail_proto::rail::{ClusterTag, Incarnation};
@@ -108,4 +109,26 @@ fn a_new_agents_commands_wait_for_those_of_its_predecessor() {
         pair.pass(MS);
     }
     assert_eq!((waiting, pair.given(2), pair.answers()), (0, 1, vec![1]), "the new agent's first");
+}
+
+#[test]
+fn what_a_predecessors_function_ended_is_not_waited_for() {
+    let mut pair = Pair::new();
+    pair.array.lock().longest = 1000 * SECOND;
+    pair.submit(write(1));
+    while pair.given(1) == 0 {
+        pair.pass(1);
+    }
+    pair.array.lock().longest = SECOND;
+    let request = TaskManagement { lun: Lun::ZERO, function: TaskFunction::LunReset };
+    pair.agent.manage(request, pair.now).expect("taken");
+    pair.turn();
+    pair.agent = Initiator::new(agent_config(2));
+    pair.set_home(1);
+    pair.submit(write(2));
+    pair.array.lock().longest = 0;
+    for _ in 0..1100 {
+        pair.pass(MS);
+    }
+    assert_eq!((pair.given(2), pair.answers()), (1, vec![1]));
 }

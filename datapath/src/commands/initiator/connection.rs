@@ -146,7 +146,7 @@ impl Connection {
         let Some(rail) = self.rail() else { return };
         self.failures += 1;
         self.prefer = other(rail);
-        let pause = if self.failures % 2 == 0 { RETRY } else { 0 };
+        let pause = if self.failures.is_multiple_of(2) { RETRY } else { 0 };
         self.state = State::Idle { until: now + pause };
     }
 

@@ -10,6 +10,7 @@ use crate::scsi::{TaskAnswer, TaskManagement};
 pub struct Functions {
     all: BTreeMap<u64, Managing>,
     received_up_to: u64,
+    acknowledged: u64,
 }
 
 #[derive(Debug)]
@@ -41,9 +42,9 @@ impl Functions {
         number > self.received_up_to && self.all.len() < MAX_FUNCTIONS
     }
 
-    pub fn set(&mut self, number: u64, state: Managing) -> Option<Managing> {
+    pub fn set(&mut self, number: u64, state: Managing) {
         self.received_up_to = self.received_up_to.max(number);
-        self.all.insert(number, state)
+        self.all.insert(number, state);
     }
 
     /// The first that the SAN has not been asked for.
@@ -54,8 +55,21 @@ impl Functions {
         })
     }
 
+    /// The agent waits for none up to this one: it has the answer, or has given up waiting.
     pub fn acknowledge(&mut self, number: u64) {
+        self.acknowledged = self.acknowledged.max(number);
         self.received_up_to = self.received_up_to.max(number);
-        self.all.retain(|&it, _| it > number);
+        self.all.retain(|&it, state| it > number || !matches!(state, Managing::Answered(_)));
+    }
+
+    /// Puts the answer in the place of the function, as long as the agent waits for it. Gives what it was to end, and
+    /// whether the agent waits.
+    pub fn finish(&mut self, number: u64, answer: TaskAnswer) -> Option<(Asked, bool)> {
+        let Some(Managing::Running(asked)) = self.all.remove(&number) else { return None };
+        let awaited = number > self.acknowledged;
+        if awaited {
+            self.all.insert(number, Managing::Answered(answer));
+        }
+        Some((asked, awaited))
     }
 }

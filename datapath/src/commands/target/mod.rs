@@ -21,6 +21,7 @@
 
 mod executions;
 mod functions;
+mod managing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::BorrowedFd;
@@ -29,16 +30,16 @@ use bytes::Bytes;
 use twinrail_proto::domain::{AdapterId, Epoch, Name};
 use twinrail_proto::rail::command::{
     Acknowledge, Attach, Attached, Body, Command as WireCommand, CommandNumber, Credits, Head, Notice, RefusalCause,
-    Refused, TaskAnswer as WireAnswer, TaskManagement as WireFunction,
+    Refused,
 };
 use twinrail_proto::rail::{ClusterTag, Incarnation};
 
 use super::{LinkId, Parcel, words};
 use crate::rail::Nanos;
 use crate::san::{NotTaken, Report, Session, SessionEnd, Tag};
-use crate::scsi::{Lun, Response, Sense, SenseCode, Status, TaskAnswer, TaskFunction, TaskManagement};
+use crate::scsi::{Lun, Response, Sense, SenseCode, Status};
 use executions::{Arrival, Executions, State};
-use functions::{Asked, Functions, Managing};
+use functions::{Functions, Managing};
 
 /// A command that has been with the SAN for so long makes the array a slow one: the agent is told, once for each.
 pub const SLOW: Nanos = 5_000_000_000;
@@ -103,6 +104,8 @@ pub struct Target {
     functions: Functions,
     queue: VecDeque<CommandNumber>,
     tags: BTreeMap<Tag, (Owner, Nanos)>,
+    /// Functions of replaced agents that are running, with the commands that end by them without a report.
+    left: BTreeMap<Tag, Vec<Tag>>,
     next_tag: u64,
     told_slow: Option<Tag>,
     reports: Vec<Report>,
@@ -127,6 +130,7 @@ impl Target {
             functions: Functions::default(),
             queue: VecDeque::new(),
             tags: BTreeMap::new(),
+            left: BTreeMap::new(),
             next_tag: 0,
             told_slow: None,
             reports: Vec::new(),
@@ -291,6 +295,7 @@ impl Target {
                 self.replaced.pop_front();
             }
         }
+        self.leave_functions();
         self.queue.clear();
         self.granted = self.config.credits;
         self.executions = Executions::default();
@@ -326,7 +331,7 @@ impl Target {
         let (number, cost) = (command.number, command.cost());
         match self.executions.arrival(number, cost, self.granted) {
             Arrival::New => self.take_new(command, cost, data),
-            Arrival::Again => self.answer_again(number),
+            Arrival::Again => self.take_again(number),
             Arrival::OutOfOrder | Arrival::BeyondCredit => return false,
         }
         true
@@ -345,6 +350,14 @@ impl Target {
                 self.executions.insert(number, lun, cost, State::Ended);
                 self.answer(number, response);
             }
+        }
+    }
+
+    /// One that a function ended, and that is asked for all the same, has an agent that does not wait for the function.
+    fn take_again(&mut self, number: CommandNumber) {
+        match self.executions.state(number) {
+            Some(State::Ended) => self.answer(number, Response::with_status(Status::TaskAborted)),
+            _ => self.answer_again(number),
         }
     }
 
@@ -372,83 +385,6 @@ impl Target {
         received
     }
 
-    /// False: the agent breaks order or limit.
-    fn take_function(&mut self, function: &WireFunction) -> bool {
-        let number = function.number;
-        match self.functions.get(number) {
-            Some(Managing::Answered(answer)) => self.tell_result(number, *answer),
-            Some(_) => {}
-            None if self.functions.admits(number) => self.begin_function(number, words::function_from_wire(function)),
-            None => return false,
-        }
-        true
-    }
-
-    fn begin_function(&mut self, number: u64, request: TaskManagement) {
-        let named = match request.function {
-            TaskFunction::AbortTask { tag } => {
-                let unfinished = self.executions.unfinished(request.lun);
-                unfinished.into_iter().filter(|it| it.0 == tag).collect()
-            }
-            TaskFunction::ClearAca => Vec::new(),
-            _ => self.executions.unfinished(request.lun),
-        };
-        let waits = |it: &CommandNumber| matches!(self.executions.state(*it), Some(State::Waiting(_)));
-        let (dropped, running): (Vec<_>, Vec<_>) = named.into_iter().partition(waits);
-        self.queue.retain(|it| !dropped.contains(it));
-        let mut asked = Asked { request, dropped, running };
-        if !matches!(request.function, TaskFunction::AbortTask { .. }) {
-            self.functions.set(number, Managing::Waiting(asked));
-            return;
-        }
-        match asked.running.first().and_then(|&it| self.executions.state(it)) {
-            Some(State::Running(Tag(tag))) => {
-                asked.request.function = TaskFunction::AbortTask { tag: *tag };
-                self.functions.set(number, Managing::Waiting(asked));
-            }
-            _ => {
-                let found = !asked.dropped.is_empty();
-                let answer = if found { TaskAnswer::Complete } else { TaskAnswer::NoSuchTask };
-                self.functions.set(number, Managing::Running(asked));
-                self.finish_function(number, answer);
-            }
-        }
-    }
-
-    fn finish_function(&mut self, number: u64, answer: TaskAnswer) {
-        let former = self.functions.set(number, Managing::Answered(answer));
-        let Some(Managing::Running(Asked { dropped, running, .. })) = former else { return };
-        if answer.is_complete() {
-            for number in dropped.into_iter().chain(running) {
-                self.end(number);
-            }
-        } else {
-            for number in dropped {
-                self.answer(number, Response::with_status(Status::TaskAborted));
-            }
-        }
-        self.tell_result(number, answer);
-    }
-
-    /// Ends a command without an answer, if it has none yet.
-    fn end(&mut self, number: CommandNumber) {
-        match self.executions.state(number) {
-            Some(&State::Running(tag)) => {
-                self.tags.remove(&tag);
-            }
-            Some(State::Waiting(_)) => {}
-            _ => return,
-        }
-        self.executions.replace(number, State::Ended);
-    }
-
-    fn tell_result(&mut self, number: u64, answer: TaskAnswer) {
-        if let Some(link) = self.link {
-            let result = words::result_to_wire(answer);
-            self.send(link, Body::TaskAnswer(WireAnswer { number, result }), Bytes::new());
-        }
-    }
-
     fn report(&mut self, report: Report) {
         match report {
             Report::LoggedIn => {}
@@ -457,11 +393,10 @@ impl Target {
                     self.answer(number, response);
                 }
             }
-            Report::Managed { tag, answer } => {
-                if let Some((Owner::Function(number), _)) = self.tags.remove(&tag) {
-                    self.finish_function(number, answer);
-                }
-            }
+            Report::Managed { tag, answer } => match self.tags.remove(&tag) {
+                Some((Owner::Function(number), _)) => self.finish_function(number, answer),
+                _ => self.finish_left(tag, answer),
+            },
             Report::LunsChanged => self.notify(Notice::LunsChanged),
             Report::Ended(end) => {
                 self.stop(RefusalCause::Fencing);
