@@ -1,6 +1,5 @@
 //! SCSI commands over the rails: from a server's agent ([`Initiator`]) to the vHBA's home director ([`Target`]), which has
-//! the vHBA's login to the SAN. Both are engines without I/O; [`stream`] makes octets
-//! of their messages.
+//! the vHBA's login to the SAN. Both are engines without I/O; [`tcp`] moves their messages.
 //!
 //! ```text
 //!   exports ── submit, manage ─▶ Initiator ══ rail A or B ══▶ Target ── submit, manage ─▶ san::Session
@@ -36,6 +35,7 @@
 pub mod initiator;
 pub mod stream;
 pub mod target;
+pub mod tcp;
 mod words;
 
 pub use initiator::Initiator;

@@ -43,6 +43,17 @@ impl Epoll {
         check(result).map(drop)
     }
 
+    /// Whether to report that the descriptor can be written to as well.
+    pub fn set_writable(&self, fd: &impl AsFd, token: u64, writable: bool) -> io::Result<()> {
+        let events = libc::EPOLLIN | if writable { libc::EPOLLOUT } else { 0 };
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
+        // SAFETY: both descriptors are open as long as they are borrowed, and `event` outlives the call.
+        let result = unsafe {
+            libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_MOD, fd.as_fd().as_raw_fd(), &raw mut event)
+        };
+        check(result).map(drop)
+    }
+
     pub fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
         // SAFETY: both descriptors are open as long as they are borrowed; EPOLL_CTL_DEL ignores the event.
         let result = unsafe {

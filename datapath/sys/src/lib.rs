@@ -7,6 +7,7 @@
 //!   packet   AF_PACKET on a LAN port                udp      the socket of a rail
 //!   batch    sendmmsg and recvmmsg                  thread   priority and network namespace of a thread
 //!   mapped   a file in shared memory                 hole     fallocate: give a file's storage back
+//!   tcp      connections of command streams
 //! ```
 //!
 //! Guarantees: every wrapper owns its descriptor and closes it; every public function is safe whatever its arguments
@@ -23,6 +24,7 @@ mod mapped;
 mod packet;
 mod socket;
 mod tap;
+mod tcp;
 mod thread;
 mod timer;
 mod udp;
@@ -37,6 +39,7 @@ pub use link::{LinkSettings, configure_link};
 pub use mapped::MappedFile;
 pub use packet::PacketSocket;
 pub use tap::Tap;
+pub use tcp::{connect_tcp, tune_tcp};
 pub use thread::{enter_network_namespace, set_nice};
 pub use timer::TimerFd;
 pub use udp::{Refusal, UdpSocket};
