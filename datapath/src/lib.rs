@@ -12,8 +12,8 @@
 //! * What decides is apart from what does: [`liveness`], `lease`, `director::switch`, `director::hold` and
 //!   `director::announce` know no socket and no clock.
 //! * Every drop has a [`Cause`], and is counted.
-//! * Storage beside it: [`scsi`] is the language of vHBAs and SANs, [`san`] is where vHBAs log in, [`nbd`] is
-//!   how a server's programs attach disks.
+//! * Storage beside it: [`scsi`] is the language of vHBAs and SANs, [`san`] is where vHBAs log in, [`commands`] carries SCSI
+//!   commands from servers to there, [`nbd`] is how a server's programs attach disks.
 
 #[cfg(target_endian = "big")]
 compile_error!("offload headers travel as the kernel writes them, and the rails want them little-endian");
@@ -21,6 +21,7 @@ compile_error!("offload headers travel as the kernel writes them, and the rails 
 pub mod arena;
 mod cause;
 mod clock;
+pub mod commands;
 mod config;
 mod counters;
 mod director;

@@ -29,6 +29,7 @@ codes! {
     NOT_READY = 0x04 0x00, "logical unit not ready, cause not reportable";
     BECOMING_READY = 0x04 0x01, "logical unit is in process of becoming ready";
     INITIALIZING_COMMAND_REQUIRED = 0x04 0x02, "logical unit not ready, initializing command required";
+    COMMUNICATION_TIMEOUT = 0x08 0x01, "logical unit communication time-out";
     WRITE_ERROR = 0x0c 0x00, "write error";
     INVALID_FIELD_IN_UNIT = 0x0e 0x03, "invalid field in command information unit";
     UNRECOVERED_READ_ERROR = 0x11 0x00, "unrecovered read error";

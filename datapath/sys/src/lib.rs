@@ -7,8 +7,7 @@
 //!   packet   AF_PACKET on a LAN port                udp      the socket of a rail
 //!   batch    sendmmsg and recvmmsg                  thread   priority and network namespace of a thread
 //!   mapped   a file in shared memory                 hole     fallocate: give a file's storage back
-//!   stream   begin a TCP connection
-//!   poll     wait for a few descriptors, both ways
+//!   tcp      begin and tune a TCP connection        poll     wait for a few descriptors, both ways
 //! ```
 //!
 //! Guarantees: every wrapper owns its descriptor and closes it; every public function is safe whatever its arguments
@@ -25,8 +24,8 @@ mod mapped;
 mod packet;
 mod poll;
 mod socket;
-mod stream;
 mod tap;
+mod tcp;
 mod thread;
 mod timer;
 mod udp;
@@ -41,8 +40,8 @@ pub use link::{LinkSettings, configure_link};
 pub use mapped::MappedFile;
 pub use packet::PacketSocket;
 pub use poll::{Interest, Ready, wait_ready};
-pub use stream::begin_connection;
 pub use tap::Tap;
+pub use tcp::{begin_connection, tune_tcp};
 pub use thread::{enter_network_namespace, set_nice};
 pub use timer::TimerFd;
 pub use udp::{Refusal, UdpSocket};

@@ -15,8 +15,9 @@
 //! refused with a [`ParseError`] that names the cause. Nothing here says *who* sent a message: that is decided by the
 //! rail and the source address, never by what a message claims.
 //!
-//! Kind 4 is kept for storage commands.
+//! Storage commands have streams of their own: [`command`].
 
+pub mod command;
 mod error;
 mod ethernet;
 mod fragment;

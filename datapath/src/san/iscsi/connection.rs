@@ -71,7 +71,8 @@ impl Connection {
 
     fn connect(&mut self) {
         (self.connected, self.blocked) = (false, false);
-        let socket = begin_connection(self.endpoint.portal).and_then(|socket| {
+        let socket = begin_connection(None, self.endpoint.portal).and_then(|socket| {
+            socket.set_nodelay(true)?;
             self.epoll.add(&socket, TOKEN)?;
             Ok(socket)
         });

@@ -1,0 +1,478 @@
+//! The home director's side of a vHBA, for one epoch: admits the agent, has each command executed once, keeps its answer.
+//!
+//! ```text
+//!               resume                       ┌────────────────── stop, the SAN's session ended ──▶ stopped
+//!   paused ──────────────▶ serving ──────────┤                                                       ▲
+//!     ▲        (Attach is admitted)          └── pause ──▶ paused ── stop, the session ended ────────┘
+//!     └──────── (Attach is refused) ─────────────┘
+//! ```
+//!
+//! Guarantees, beside those of [`crate::commands`]:
+//! * Only the newest attachment of the bound server is heard, and only while serving. What an older connection still
+//!   brings is passed over.
+//! * Before a new agent's first command goes to the SAN, all commands of its predecessor have ended there: a restarted
+//!   agent cannot be overtaken by what it does not remember.
+//! * From the return of [`Target::pause`] and [`Target::stop`] on, nothing goes to the SAN, and no answer to the agent.
+//!   A pause ends with the same epoch, after a lease that nobody else can have used; nothing is lost by it.
+//!
+//! The session must have logged in and the fence must be over (its unit attentions cleared) before a target is made of it.
+//! Whoever runs a target asks [`Target::poll`] when the session's descriptor is readable and at the deadline, and does
+//! what [`Target::effects`] says.
+
+mod executions;
+mod functions;
+mod managing;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::BorrowedFd;
+
+use bytes::Bytes;
+use twinrail_proto::domain::{AdapterId, Epoch, Name};
+use twinrail_proto::rail::command::{
+    Acknowledge, Attach, Attached, Body, Command as WireCommand, CommandNumber, Credits, Head, Notice, RefusalCause,
+    Refused,
+};
+use twinrail_proto::rail::{ClusterTag, Incarnation};
+
+use super::{LinkId, Parcel, words};
+use crate::rail::Nanos;
+use crate::san::{NotTaken, Report, Session, SessionEnd, Tag};
+use crate::scsi::{Lun, Response, Sense, SenseCode, Status};
+use executions::{Arrival, Executions, State};
+use functions::{Functions, Managing};
+
+/// A command that has been with the SAN for so long makes the array a slow one: the agent is told, once for each.
+pub const SLOW: Nanos = 5_000_000_000;
+
+/// Agents that were replaced and are remembered, so that what they left in a connection is refused. Agents restart seldom;
+/// of more than this many within one epoch the oldest are forgotten.
+const REPLACED_AGENTS: usize = 64;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetConfig {
+    pub cluster: ClusterTag,
+    pub adapter: AdapterId,
+    pub epoch: Epoch,
+    /// The server that the adapter is bound to.
+    pub server: Name,
+    pub credits: Credits,
+}
+
+impl TargetConfig {
+    /// As deep a queue as disks have, with requests of 256 KiB.
+    pub const DEFAULT_CREDITS: Credits = Credits { commands: 128, octets: 32 << 20 };
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Send {
+        link: LinkId,
+        parcel: Parcel,
+    },
+    /// Close the connection, when what was to be sent by it is sent. Nothing need be said about it afterwards.
+    Close {
+        link: LinkId,
+    },
+    /// The SAN's session is over, and with it this target: fence, and make one with a higher epoch.
+    SessionEnded(SessionEnd),
+}
+
+/// Whose a tag at the SAN is.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Command(CommandNumber),
+    Function(u64),
+    /// Of an agent that was replaced.
+    Nobody,
+}
+
+pub struct Target {
+    config: TargetConfig,
+    session: Box<dyn Session>,
+    /// Why nobody is admitted; None: serving.
+    closed: Option<RefusalCause>,
+    stopped: bool,
+    link: Option<LinkId>,
+    agent: Option<Incarnation>,
+    attempt: u64,
+    replaced: VecDeque<Incarnation>,
+    /// The most that this agent was ever granted: what it sent before credits were lowered, it may send again by another
+    /// connection.
+    granted: Credits,
+    executions: Executions,
+    functions: Functions,
+    queue: VecDeque<CommandNumber>,
+    tags: BTreeMap<Tag, (Owner, Nanos)>,
+    /// Functions of replaced agents that are running, with the commands that end by them without a report.
+    left: BTreeMap<Tag, Vec<Tag>>,
+    next_tag: u64,
+    told_slow: Option<Tag>,
+    reports: Vec<Report>,
+    effects: Vec<Effect>,
+}
+
+impl Target {
+    /// `session`: open and fenced. The target serves from now on.
+    pub fn new(config: TargetConfig, session: Box<dyn Session>) -> Self {
+        let granted = config.credits;
+        Self {
+            config,
+            session,
+            closed: None,
+            stopped: false,
+            link: None,
+            agent: None,
+            attempt: 0,
+            replaced: VecDeque::new(),
+            granted,
+            executions: Executions::default(),
+            functions: Functions::default(),
+            queue: VecDeque::new(),
+            tags: BTreeMap::new(),
+            left: BTreeMap::new(),
+            next_tag: 0,
+            told_slow: None,
+            reports: Vec::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// What is to be done since the last time that this was asked.
+    pub fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub fn epoch(&self) -> Epoch {
+        self.config.epoch
+    }
+
+    /// The connection that is heard.
+    pub fn link(&self) -> Option<LinkId> {
+        self.link
+    }
+
+    /// How many commands are held for the agent, and with how many octets.
+    pub fn held(&self) -> (usize, u64) {
+        self.executions.held()
+    }
+
+    /// The first message of a connection. `peer`: the server that has the connection's source address.
+    pub fn attach(&mut self, link: LinkId, epoch: Epoch, attach: &Attach, peer: &Name, now: Nanos) {
+        match self.check(epoch, attach, peer) {
+            Ok(()) => self.admit(link, attach),
+            Err(cause) => self.refuse(link, epoch, cause),
+        }
+        self.pump(now);
+    }
+
+    /// A later message of a connection.
+    pub fn received(&mut self, link: LinkId, parcel: Parcel, now: Nanos) {
+        if self.link != Some(link) {
+            return;
+        }
+        let Parcel { head: Head { adapter, epoch, body }, data } = parcel;
+        let ours = adapter == self.config.adapter && epoch == self.config.epoch;
+        let kept = ours
+            && match body {
+                Body::Command(it) => self.take(&it, data),
+                Body::TaskManagement(it) => self.take_function(&it),
+                Body::Acknowledge(it) => self.acknowledge(it),
+                _ => false,
+            };
+        if !kept {
+            self.give_up_link();
+        }
+        self.pump(now);
+    }
+
+    /// The connection is lost. What it brought goes on.
+    pub fn closed(&mut self, link: LinkId) {
+        if self.link == Some(link) {
+            self.link = None;
+        }
+    }
+
+    /// Asks the session what happened, and hands over what it takes.
+    pub fn poll(&mut self, now: Nanos) {
+        if self.stopped {
+            return;
+        }
+        let mut reports = std::mem::take(&mut self.reports);
+        self.session.poll(now, &mut reports);
+        for report in reports.drain(..) {
+            self.report(report);
+        }
+        self.reports = reports;
+        self.tell_if_slow(now);
+        self.pump(now);
+    }
+
+    /// Readable when a poll would do something.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.session.fd()
+    }
+
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        let slow = self.oldest().filter(|(tag, _)| self.told_slow != Some(*tag)).map(|(_, since)| since + SLOW);
+        let session = if self.stopped { None } else { self.session.next_deadline() };
+        [slow.filter(|_| self.link.is_some()), session].into_iter().flatten().min()
+    }
+
+    /// Nothing may be carried now (the lease has lapsed, …).
+    pub fn pause(&mut self, cause: RefusalCause) {
+        if !self.stopped {
+            self.closed = Some(cause);
+            self.dismiss(cause);
+        }
+    }
+
+    /// The pause is over, with the same epoch. The agent attaches again.
+    pub fn resume(&mut self, now: Nanos) {
+        if !self.stopped {
+            self.closed = None;
+            self.pump(now);
+        }
+    }
+
+    /// Nothing will ever be carried with this epoch again. Dropping the target cuts the session.
+    pub fn stop(&mut self, cause: RefusalCause) {
+        self.closed = Some(cause);
+        self.stopped = true;
+        self.queue.clear();
+        self.dismiss(cause);
+    }
+
+    /// Tells the agent that its home is about to leave.
+    pub fn leaving(&mut self) {
+        self.notify(Notice::HomeLeaving);
+    }
+
+    /// The agent's share of the director's memory is another from now on. Panics below [`Credits::LEAST`].
+    pub fn set_credits(&mut self, credits: Credits) {
+        let least = Credits::LEAST;
+        assert!(credits.commands >= least.commands && credits.octets >= least.octets, "too little for one command");
+        self.config.credits = credits;
+        self.granted.commands = self.granted.commands.max(credits.commands);
+        self.granted.octets = self.granted.octets.max(credits.octets);
+        if let Some(link) = self.link {
+            self.send(link, Body::Credit(credits), Bytes::new());
+        }
+    }
+
+    fn check(&self, epoch: Epoch, attach: &Attach, peer: &Name) -> Result<(), RefusalCause> {
+        let TargetConfig { cluster, server, epoch: own, .. } = &self.config;
+        let same_agent = self.agent == Some(attach.incarnation);
+        match () {
+            () if attach.cluster != *cluster => Err(RefusalCause::OtherCluster),
+            () if attach.server != *server || peer != server => Err(RefusalCause::NotBound),
+            () if epoch < *own => Err(RefusalCause::NewerEpoch),
+            () if epoch > *own => Err(RefusalCause::NotHome),
+            () if self.replaced.contains(&attach.incarnation) => Err(RefusalCause::Replaced),
+            () if same_agent && attach.attempt <= self.attempt => Err(RefusalCause::Replaced),
+            () => self.closed.map_or(Ok(()), Err),
+        }
+    }
+
+    fn admit(&mut self, link: LinkId, attach: &Attach) {
+        self.dismiss(RefusalCause::Replaced);
+        if self.agent != Some(attach.incarnation) {
+            self.replace_agent(attach.incarnation);
+        }
+        (self.link, self.attempt) = (Some(link), attach.attempt);
+        self.executions.acknowledge(CommandNumber(attach.first.0 - 1));
+        self.queue.retain(|it| *it >= attach.first);
+        self.functions.acknowledge(attach.first_function.saturating_sub(1));
+        let attached = Attached { attempt: attach.attempt, credits: self.config.credits };
+        self.send(link, Body::Attached(attached), Bytes::new());
+    }
+
+    /// What waited for the former agent is forgotten; what is at the SAN is waited for.
+    fn replace_agent(&mut self, agent: Incarnation) {
+        if let Some(former) = self.agent.replace(agent) {
+            self.replaced.push_back(former);
+            if self.replaced.len() > REPLACED_AGENTS {
+                self.replaced.pop_front();
+            }
+        }
+        self.leave_functions();
+        self.queue.clear();
+        self.granted = self.config.credits;
+        self.executions = Executions::default();
+        self.functions = Functions::default();
+        for (owner, _) in self.tags.values_mut() {
+            *owner = Owner::Nobody;
+        }
+    }
+
+    /// Sends no more to whoever is attached, and says why.
+    fn dismiss(&mut self, cause: RefusalCause) {
+        if let Some(link) = self.link.take() {
+            self.refuse(link, self.config.epoch, cause);
+        }
+    }
+
+    fn refuse(&mut self, link: LinkId, epoch: Epoch, cause: RefusalCause) {
+        let refused = Refused { cause, known: self.config.epoch };
+        let head = Head { adapter: self.config.adapter, epoch, body: Body::Refused(refused) };
+        let parcel = Parcel { head, data: Bytes::new() };
+        self.effects.extend([Effect::Send { link, parcel }, Effect::Close { link }]);
+    }
+
+    /// Nothing sensible comes by the connection: the agent may try another.
+    fn give_up_link(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.effects.push(Effect::Close { link });
+        }
+    }
+
+    /// False: the agent breaks order or credit.
+    fn take(&mut self, command: &WireCommand, data: Bytes) -> bool {
+        let (number, cost) = (command.number, command.cost());
+        match self.executions.arrival(number, cost, self.granted) {
+            Arrival::New => self.take_new(command, cost, data),
+            Arrival::Again => self.take_again(number),
+            Arrival::OutOfOrder | Arrival::BeyondCredit => return false,
+        }
+        true
+    }
+
+    fn take_new(&mut self, command: &WireCommand, cost: u64, data: Bytes) {
+        let (number, lun) = (command.number, Lun::from_octets(command.lun));
+        match words::from_wire(command, data) {
+            Ok(taken) => {
+                self.executions.insert(number, lun, cost, State::Waiting(taken));
+                self.queue.push_back(number);
+            }
+            Err(error) => {
+                tracing::warn!(adapter = %self.config.adapter, %error, "a command that no device server knows");
+                let response = Response::check_condition(Sense::illegal_request(SenseCode::INVALID_OPCODE));
+                self.executions.insert(number, lun, cost, State::Ended);
+                self.answer(number, response);
+            }
+        }
+    }
+
+    /// One that a function ended, and that is asked for all the same, has an agent that does not wait for the function.
+    fn take_again(&mut self, number: CommandNumber) {
+        match self.executions.state(number) {
+            Some(State::Ended) => self.answer(number, Response::with_status(Status::TaskAborted)),
+            _ => self.answer_again(number),
+        }
+    }
+
+    fn answer_again(&mut self, number: CommandNumber) {
+        let Some(State::Answered(answer, data)) = self.executions.state(number) else { return };
+        let (body, data) = (Body::Answer(answer.clone()), data.clone());
+        if let Some(link) = self.link {
+            self.send(link, body, data);
+        }
+    }
+
+    fn answer(&mut self, number: CommandNumber, response: Response) {
+        if self.executions.answer(number, response) {
+            self.answer_again(number);
+        }
+    }
+
+    /// False: what was not even received cannot be acknowledged.
+    fn acknowledge(&mut self, acknowledge: Acknowledge) -> bool {
+        let received = self.executions.all_answered_up_to(acknowledge.commands);
+        if received {
+            self.executions.acknowledge(acknowledge.commands);
+            self.functions.acknowledge(acknowledge.functions);
+        }
+        received
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::LoggedIn => {}
+            Report::Completed { tag, response } => {
+                if let Some((Owner::Command(number), _)) = self.tags.remove(&tag) {
+                    self.answer(number, response);
+                }
+            }
+            Report::Managed { tag, answer } => match self.tags.remove(&tag) {
+                Some((Owner::Function(number), _)) => self.finish_function(number, answer),
+                _ => self.finish_left(tag, answer),
+            },
+            Report::LunsChanged => self.notify(Notice::LunsChanged),
+            Report::Ended(end) => {
+                self.stop(RefusalCause::Fencing);
+                self.effects.push(Effect::SessionEnded(end));
+            }
+        }
+    }
+
+    /// Hands over what may go and what the session takes.
+    fn pump(&mut self, now: Nanos) {
+        let predecessors = self.tags.values().any(|(owner, _)| matches!(owner, Owner::Nobody));
+        if self.closed.is_some() || predecessors {
+            return;
+        }
+        while let Some((number, asked)) = self.functions.first_waiting() {
+            let tag = self.tag();
+            if self.session.manage(tag, asked.request, now).is_err() {
+                return;
+            }
+            self.functions.set(number, Managing::Running(asked));
+            self.tags.insert(tag, (Owner::Function(number), now));
+        }
+        while let Some(number) = self.queue.pop_front() {
+            if !self.submit(number, now) {
+                return;
+            }
+        }
+    }
+
+    /// False: the session takes no more now; the command is first in the queue again.
+    fn submit(&mut self, number: CommandNumber, now: Nanos) -> bool {
+        let tag = self.tag();
+        let Some(State::Waiting(command)) = self.executions.replace(number, State::Running(tag)) else {
+            unreachable!("what is in the queue waits")
+        };
+        match self.session.submit(tag, command, now) {
+            Ok(()) => {
+                self.tags.insert(tag, (Owner::Command(number), now));
+                true
+            }
+            Err(refused) => {
+                debug_assert!(matches!(refused.why, NotTaken::Full | NotTaken::NotOpen));
+                self.executions.replace(number, State::Waiting(refused.command));
+                self.queue.push_front(number);
+                false
+            }
+        }
+    }
+
+    fn tag(&mut self) -> Tag {
+        self.next_tag += 1;
+        Tag(self.next_tag)
+    }
+
+    /// What has been at the SAN for the longest time.
+    fn oldest(&self) -> Option<(Tag, Nanos)> {
+        self.tags.first_key_value().map(|(&tag, &(_, since))| (tag, since))
+    }
+
+    fn tell_if_slow(&mut self, now: Nanos) {
+        let Some((tag, since)) = self.oldest() else { return };
+        if self.link.is_some() && now >= since + SLOW && self.told_slow != Some(tag) {
+            self.told_slow = Some(tag);
+            let waits_ms = u32::try_from((now - since) / 1_000_000).unwrap_or(u32::MAX);
+            self.notify(Notice::ArraySlow(waits_ms));
+        }
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        if let Some(link) = self.link {
+            self.send(link, Body::Notice(notice), Bytes::new());
+        }
+    }
+
+    fn send(&mut self, link: LinkId, body: Body, data: Bytes) {
+        let head = Head { adapter: self.config.adapter, epoch: self.config.epoch, body };
+        self.effects.push(Effect::Send { link, parcel: Parcel { head, data } });
+    }
+}
