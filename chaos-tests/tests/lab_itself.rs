@@ -25,8 +25,8 @@ fn rails_carry_and_a_cut_is_seen_by_the_prober() -> Result<()> {
     let target = SocketAddr::from((director.rail_address(Rail::A).context("d2 is on no rail")?, 9_000));
     let _responder = lab.spawn("d2", "responder-d2", lab.programs.lab(), &["responder", "--listen", "0.0.0.0:9000"])?;
     let mut prober = lab.start_prober("s1", "prober", source, target)?;
-    let transfer = lab.start_transfer("s1", "transfer", source, target)?;
     prober.wait_for_answers(5 * SECOND)?;
+    let transfer = lab.start_transfer("s1", "transfer", source, target)?;
 
     let quiet = clock::now();
     std::thread::sleep(SECOND / 2);
