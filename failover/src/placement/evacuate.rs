@@ -19,10 +19,11 @@ pub fn drain(view: &View, director: &Name) -> Plan {
 }
 
 /// What one server has on a director that it lost all paths to goes to directors that it is known to reach. A server that
-/// reaches nobody, or of which nothing is known, keeps what it has: no other home would serve it better.
+/// reaches nobody, or of which nothing is known, keeps what it has: no other home would serve it better. So does one that
+/// reaches the director again: whoever became the leader late may hear of a loss that has healed.
 pub fn on_paths_lost(view: &View, server: &Name, director: &Name) -> Plan {
     match view.reach.directors_of(server) {
-        Some(reached) if reached.iter().any(|it| it != director) => {
+        Some(reached) if !reached.is_empty() && !reached.contains(director) => {
             leave(view, director, |piece| piece.adapter.server() == Some(server))
         }
         _ => Plan::default(),
