@@ -28,7 +28,7 @@ fn acknowledged_writes_survive_a_minority_and_then_everybody() -> Result<()> {
         let acknowledged = Mutex::new(BTreeSet::new());
         for round in 0..3 {
             // A director that lives through the round takes the writes: each time another one is lost, the leader first.
-            let leader = scenario.cli()?.cluster()?.leader().to_owned();
+            let leader = scenario.cli()?.leader()?;
             let names = scenario.lab.layout.director_names();
             let writer = names.iter().find(|name| **name != leader).context("only one director")?;
             write_through_a_loss(scenario, writer, &leader, round, &acknowledged)?;
@@ -116,7 +116,7 @@ fn a_repeated_call_acts_once_whoever_answers_it() -> Result<()> {
     Scenario::new(lab).check(|scenario| {
         let first = create(&scenario.lab.api("d1")?)?;
         ensure!(!first.replayed, "the first call was taken for a repetition");
-        let leader = scenario.cli()?.cluster()?.leader().to_owned();
+        let leader = scenario.cli()?.leader()?;
         scenario.lab.power_cut(&leader)?;
         for director in scenario.lab.layout.director_names().iter().filter(|name| **name != leader) {
             let again = create(&scenario.lab.api(director)?)?;

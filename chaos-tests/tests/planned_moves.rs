@@ -25,7 +25,7 @@ fn drain_rebalance_and_a_single_move_hardly_show() -> Result<()> {
 fn drain_rebalance_and_a_single_move_hardly_show_once() -> Result<()> {
     let _turn = remnants::turn()?;
     Scenario::watched(Layout::default(), &["s1", "s2", "s3"])?.check(|scenario| {
-        let leader = scenario.cli()?.cluster()?.leader().to_owned();
+        let leader = scenario.cli()?.leader()?;
         planned(scenario, &format!("director drain {leader}"), |homes, cli| {
             Ok(!homes.contains(&leader) && cli.cluster()?.leader() != leader)
         })?;

@@ -23,7 +23,7 @@ fn a_thousand_profiles_of_four_vnics() -> Result<()> {
         let small = lose_home(scenario)?;
         let vnics = (0..4).map(|number| format!("--vnic eth{number},lan=prod,mac-pool=macs")).collect::<Vec<_>>();
         scenario.cli()?.run(&format!("template create four {}", vnics.join(" ")))?;
-        let leader = scenario.cli()?.cluster()?.leader().to_owned();
+        let leader = scenario.cli()?.leader()?;
         let start = Instant::now();
         scenario.lab.api(&leader)?.run(create_all)?;
         let elapsed = start.elapsed();

@@ -89,7 +89,7 @@ fn on_a_follower(calls: impl AsyncFnOnce(Channel, Channel) -> Result<()> + Send)
     let mut lab = Lab::build(Layout { servers: Vec::new(), ..Layout::default() })?;
     lab.start_cluster()?;
     Scenario::new(lab).check(|scenario| {
-        let leader = scenario.cli()?.cluster()?.leader().to_owned();
+        let leader = scenario.cli()?.leader()?;
         let names = scenario.lab.layout.director_names();
         let follower = names.iter().find(|name| **name != leader).context("there is no follower")?;
         let kind = scenario.lab.machine(&leader)?.kind;

@@ -52,7 +52,7 @@ fn twinrail() -> Result<Vec<f64>> {
 fn cut(scenario: &mut Scenario, number: usize) -> Result<f64> {
     let homes = scenario.homes()?;
     let home = homes.first().context("nothing is watched")?.clone();
-    let leader = scenario.cli()?.cluster()?.leader().to_owned();
+    let leader = scenario.cli()?.leader()?;
     let at = clock::now();
     let windows = scenario.lose_director(&home)?;
     scenario.return_director(&home)?;

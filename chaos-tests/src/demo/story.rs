@@ -159,7 +159,7 @@ impl Story {
     }
 
     fn lose_leader(&mut self, narrator: &mut Narrator) -> Result<String> {
-        let leader = self.scenario.cli()?.cluster()?.leader().to_owned();
+        let leader = self.scenario.cli()?.leader()?;
         let title = format!("Director {leader} loses its power: the leader, and home of cards");
         let meaning = "Links cut, then SIGKILL. The others elect a leader, which gives the lost one's cards new homes.";
         narrator.step(&title, meaning, |step| self.lose_director(step, &leader))?;

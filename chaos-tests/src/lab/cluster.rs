@@ -105,6 +105,11 @@ impl Cli {
         parse_cluster(self.json("cluster show")?)
     }
 
+    /// Who leads; after a fault the asked director may not know it for a moment.
+    pub fn leader(&self) -> Result<String> {
+        Ok(self.wait_for_cluster(ELECTS_WITHIN, |cluster| !cluster.leader.is_empty())?.leader().to_owned())
+    }
+
     /// Waits until the cluster is as it should be.
     pub fn wait_for_cluster(&self, patience: Duration, holds: impl Fn(&ClusterView) -> bool) -> Result<ClusterView> {
         let line = "cluster show";

@@ -54,7 +54,7 @@ fn grpcurl_calls_every_method_and_gets_real_answers() -> Result<()> {
     let program = program()?;
     let (scenario, _) = Scenario::deployed(Layout::default(), &["s1"])?;
     scenario.check(|scenario| {
-        let leader = scenario.cli()?.cluster()?.leader().to_owned();
+        let leader = scenario.cli()?.leader()?;
         let names = scenario.lab.layout.director_names();
         let asked = names.iter().find(|name| **name != leader).context("there is no follower")?;
         let grpcurl = Grpcurl::on(&scenario.lab, asked, program)?;
