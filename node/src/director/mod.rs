@@ -36,6 +36,7 @@ mod run;
 mod status;
 mod table;
 
+pub use agents::DeviceState;
 pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
 pub use run::{DirectorError, run};
 pub use status::{ClusterStatus, DirectorStatus, PathStatus};

@@ -7,6 +7,7 @@ use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
 use super::stamp_facts;
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::Readable;
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
@@ -32,13 +33,27 @@ pub enum DirectorCommand {
         name: String,
         #[command(flatten)]
         content: Content,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Removes one that carries nothing from the cluster.
-    Remove { name: String },
+    Remove {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
     /// Moves everything away from one, the leadership too, and gives it nothing until resume.
-    Drain { name: String },
+    Drain {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
     /// Ends a drain.
-    Resume { name: String },
+    Resume {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
     /// Makes another director the leader; without a name the cluster chooses.
     TransferLeadership { name: Option<String> },
 }
@@ -106,10 +121,10 @@ impl DirectorCommand {
                 Ok(())
             }
             Self::Add { name, id, content } => add(session, name, id, content).await,
-            Self::Update { name, content } => update(session, &name, content).await,
-            Self::Remove { name } => remove(session, &name).await,
-            Self::Drain { name } => drain(session, &name).await,
-            Self::Resume { name } => resume(session, &name).await,
+            Self::Update { name, content, precondition } => update(session, &name, content, precondition).await,
+            Self::Remove { name, precondition } => remove(session, &name, precondition).await,
+            Self::Drain { name, precondition } => drain(session, &name, precondition).await,
+            Self::Resume { name, precondition } => resume(session, &name, precondition).await,
             Self::TransferLeadership { name } => transfer_leadership(session, name.as_deref()).await,
         }
     }
@@ -135,11 +150,11 @@ async fn add(session: &Session, name: String, id: u64, content: Content) -> Resu
     Ok(())
 }
 
-async fn update(session: &Session, name: &str, content: Content) -> Result<(), Failure> {
+async fn update(session: &Session, name: &str, content: Content, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let mut director = get(session, name, false).await?;
     content.write_into(&mut director);
-    director.etag = session.etag_or(director.etag);
+    director.etag = precondition.or(director.etag);
     let request = v1::UpdateDirectorRequest {
         director: Some(director),
         request_id: change.request_id,
@@ -150,11 +165,11 @@ async fn update(session: &Session, name: &str, content: Content) -> Result<(), F
     Ok(())
 }
 
-async fn remove(session: &Session, name: &str) -> Result<(), Failure> {
+async fn remove(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let request = v1::DeleteDirectorRequest {
         name: full(ResourceKind::Director, name),
-        etag: change.etag,
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
@@ -163,11 +178,11 @@ async fn remove(session: &Session, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn drain(session: &Session, name: &str) -> Result<(), Failure> {
+async fn drain(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let request = v1::DrainDirectorRequest {
         name: full(ResourceKind::Director, name),
-        etag: change.etag,
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
@@ -176,11 +191,11 @@ async fn drain(session: &Session, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn resume(session: &Session, name: &str) -> Result<(), Failure> {
+async fn resume(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let request = v1::ResumeDirectorRequest {
         name: full(ResourceKind::Director, name),
-        etag: change.etag,
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
