@@ -17,6 +17,7 @@ mod carriage;
 mod cluster;
 mod core;
 mod feed;
+mod foresight;
 mod forward;
 mod gate;
 mod health;

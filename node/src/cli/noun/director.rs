@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
+use super::drain::{Homes, homes, until_empty, would_stay};
 use super::stamp_facts;
 use crate::cli::Precondition;
 use crate::cli::failure::Failure;
@@ -42,9 +43,12 @@ pub enum DirectorCommand {
         #[command(flatten)]
         precondition: Precondition,
     },
-    /// Moves everything away from one, the leadership too, and gives it nothing until resume.
+    /// Moves everything away from one, the leadership too, and gives it nothing until resume. Waits until it is empty.
     Drain {
         name: String,
+        /// Come back as soon as the wish is recorded.
+        #[arg(long)]
+        no_wait: bool,
         #[command(flatten)]
         precondition: Precondition,
     },
@@ -123,7 +127,7 @@ impl DirectorCommand {
             Self::Add { name, id, content } => add(session, name, id, content).await,
             Self::Update { name, content, precondition } => update(session, &name, content, precondition).await,
             Self::Remove { name, precondition } => remove(session, &name, precondition).await,
-            Self::Drain { name, precondition } => drain(session, &name, precondition).await,
+            Self::Drain { name, no_wait, precondition } => drain(session, &name, no_wait, precondition).await,
             Self::Resume { name, precondition } => resume(session, &name, precondition).await,
             Self::TransferLeadership { name } => transfer_leadership(session, name.as_deref()).await,
         }
@@ -178,16 +182,27 @@ async fn remove(session: &Session, name: &str, precondition: Precondition) -> Re
     Ok(())
 }
 
-async fn drain(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
+async fn drain(session: &Session, name: &str, no_wait: bool, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
+    let director = full(ResourceKind::Director, name);
+    let before = if no_wait { Homes::new() } else { homes(session).await? };
     let request = v1::DrainDirectorRequest {
-        name: full(ResourceKind::Director, name),
+        name: director.clone(),
         etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
-    let response = session.directors().drain_director(session.ask(request)).await?.into_inner();
+    let mut response = session.directors().drain_director(session.ask(request)).await?.into_inner();
+    if !no_wait && !session.dry_run() {
+        until_empty(session, &director, &before).await?;
+        response.director = Some(get(session, name, false).await?);
+    }
     session.print_changed(&response, response.director.as_ref(), response.outcome.as_ref(), "drained");
+    if let Some(outcome) = response.outcome.filter(|_| session.dry_run())
+        && let Some(stays) = would_stay(&director, &before, &outcome.effects)
+    {
+        eprintln!("{stays}");
+    }
     Ok(())
 }
 
