@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use twinrail_datapath::{Carry, DirectorTable, Problem};
@@ -20,7 +20,8 @@ use twinrail_raft_store::store::Notice;
 
 use super::core::{Core, SharedCore, unix_millis};
 use super::table::director_table;
-use crate::telemetry::{self, error_text};
+use crate::problems::Problems;
+use crate::telemetry;
 
 /// What goes to another home is told to its server first, and put into force here so much later: its frames wait in the
 /// server's device by then, instead of coming here to be refused. Until then this director carries in the old epoch.
@@ -33,6 +34,7 @@ pub struct Carriage {
     enforced: watch::Sender<Revision>,
     published: watch::Sender<()>,
     renew: Notify,
+    problems: Mutex<Problems>,
 }
 
 #[derive(Default)]
@@ -57,6 +59,7 @@ impl Default for Carriage {
             enforced: watch::Sender::new(Revision(0)),
             published: watch::Sender::new(()),
             renew: Notify::new(),
+            problems: Mutex::default(),
         }
     }
 }
@@ -276,9 +279,7 @@ fn publish(core: &Core, touched: &Touched) {
         core.carriage.expect(receipt, &core.own);
     }
     let report = core.datapath.publish(table);
-    for problem in &report.problems {
-        tracing::warn!(problem = error_text(problem), "a part of the table is not in force");
-    }
+    core.carriage.problems.lock().tell(&report.problems, "the table");
     core.carriage.carrying(without_port(carried, &table_lans, &report.problems));
     for receipt in &touched.receipts {
         trace_carriage(receipt, &core.own);

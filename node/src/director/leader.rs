@@ -69,7 +69,7 @@ impl Core {
             operation,
         };
         if request.validate_only {
-            return Ok(self.state.read().preview(&command).map_err(CallError::Rejected));
+            return Ok(self.foresee(&command, &request.intent));
         }
         self.propose(command).await
     }

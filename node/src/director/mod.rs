@@ -17,6 +17,7 @@ mod carriage;
 mod cluster;
 mod core;
 mod feed;
+mod foresight;
 mod forward;
 mod gate;
 mod health;
@@ -36,6 +37,7 @@ mod run;
 mod status;
 mod table;
 
+pub use agents::DeviceState;
 pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
 pub use run::{DirectorError, run};
 pub use status::{ClusterStatus, DirectorStatus, PathStatus};

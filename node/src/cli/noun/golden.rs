@@ -31,10 +31,11 @@ fn a_profile() {
         mac_source: Some(v1::vnic::MacSource::MacPool("pools/macs".into())),
         lan: "lans/prod".into(),
         vlan: Some(v1::Vlan { mode: Some(v1::vlan::Mode::Access(10)) }),
-        mtu: 9000,
+        mtu: Some(9000),
         qos_policy: "qosPolicies/gold".into(),
         home: home("directors/d1", &["directors/d2", "directors/d3"]),
         etag: "42".into(),
+        device: Some(v1::Device { state: v1::DeviceState::Failed.into(), problem: "the name is taken".into() }),
     };
     let vhba = v1::Vhba {
         name: "profiles/web-1/vhbas/hba0".into(),
