@@ -159,7 +159,7 @@ fn failovers() {
         last_seen: 1_700_000_000_000,
         detected: 1_700_000_000_080,
         decided: 1_700_000_000_090,
-        committed: 1_700_000_000_123,
+        committed: Some(1_700_000_000_123),
         moves: vec![step, unseen],
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
     };

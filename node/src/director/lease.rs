@@ -92,6 +92,7 @@ impl Core {
             director: director.clone(),
             carrying: adapter_times(&report.carrying),
             announced: adapter_times(&report.announced),
+            committed: report.committed,
         };
         if let Err(error) = self.propose(self.own_command(operation)).await? {
             tracing::debug!(%error, %director, "a receipt was not completed");

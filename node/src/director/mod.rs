@@ -32,6 +32,7 @@ mod raft;
 mod receipt;
 mod reconciler;
 mod releases;
+mod reports;
 mod run;
 mod status;
 mod table;

@@ -42,7 +42,8 @@ pub struct FailoverReceipt {
     pub last_seen: UnixMillis,
     pub detected: UnixMillis,
     pub decided: UnixMillis,
-    pub committed: UnixMillis,
+    /// The director that decided knew that it was committed.
+    pub committed: Option<UnixMillis>,
     pub moves: Vec<ReceiptMove>,
     /// The W3C trace id under which every director recorded its part, if telemetry was on.
     pub trace_id: Option<String>,

@@ -205,18 +205,20 @@ pub enum Operation {
 
     /// A plan of the failover crate. All or nothing: one stale epoch rejects the whole plan.
     /// An adapter's epoch grows by one where `to` differs from its home; where it does not, only its successors change.
-    /// `receipt` lists the same moves, or some of them; `apply` fills in its name, `committed`, and of each move the
-    /// resource, `from`, `to` and the epoch.
+    /// `receipt` lists the same moves, or some of them; `apply` fills in its name, and of each move the resource, `from`,
+    /// `to` and the epoch.
     ChangeHomes {
         cause_note: String,
         moves: Vec<HomeMove>,
         receipt: Option<Box<FailoverReceipt>>,
     },
-    /// The new home of these adapters says when it carried and announced them.
+    /// The new home of these adapters says when it carried and announced them, and the director that decided when it knew
+    /// that this was committed.
     CompleteReceipt {
         failover: Name,
         director: Name,
         carrying: Vec<(AdapterId, UnixMillis)>,
         announced: Vec<(AdapterId, UnixMillis)>,
+        committed: Option<UnixMillis>,
     },
 }

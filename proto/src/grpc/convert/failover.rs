@@ -12,7 +12,7 @@ pub fn write_failover(receipt: &FailoverReceipt, stamp: Stamp) -> v1::Failover {
         last_seen_time: Some(timestamp(*last_seen)),
         detect_time: Some(timestamp(*detected)),
         decide_time: Some(timestamp(*decided)),
-        commit_time: Some(timestamp(*committed)),
+        commit_time: committed.map(timestamp),
         moves: moves.iter().map(write_move).collect(),
         trace_id: trace_id.clone().unwrap_or_default(),
         etag: etag(stamp.modified),
