@@ -166,7 +166,10 @@ fn failovers() {
     insta::assert_json_snapshot!(to_json(&write_failover(&receipt, STAMP)));
     let paths_lost = FailoverCause::PathsLost { server: name("s1"), director: name("d1") };
     let drain = FailoverCause::Drain(name("d1"));
-    for cause in [paths_lost, drain, FailoverCause::Rebalance, FailoverCause::Operator, FailoverCause::Homeless] {
+    let uplink_lost = FailoverCause::UplinkLost { director: name("d1"), lan: name("prod") };
+    for cause in
+        [paths_lost, drain, FailoverCause::Rebalance, FailoverCause::Operator, FailoverCause::Homeless, uplink_lost]
+    {
         let receipt = FailoverReceipt { cause, moves: Vec::new(), trace_id: None, ..receipt.clone() };
         insta::assert_json_snapshot!(to_json(&write_failover(&receipt, STAMP)));
     }

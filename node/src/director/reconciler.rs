@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   a verdict of the detector ─┐
-//!   an applied revision ───────┼──▶ turn: lost → drained → paths lost → homeless → releases ──▶ Raft commands
+//!   an applied revision ───────┼──▶ turn: lost → uplinks → drained → paths lost → homeless → releases ──▶ Raft commands
 //!   an agent's word, a lease ──┘
 //! ```
 
@@ -20,6 +20,7 @@ use super::leader::NotLeader;
 use super::liveness::Loss;
 use super::planning::note;
 use super::receipt::{receipt, receipt_moves};
+use super::uplinks::lost_uplinks;
 use crate::clock;
 
 /// Beside the times when something happened.
@@ -66,6 +67,11 @@ async fn turn(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
             placement::on_director_lost(view, &director)
         })
         .await?;
+    }
+    for (director, lan, trouble) in lost_uplinks(core) {
+        let loss = Loss { last_seen: trouble.since, detected: trouble.since };
+        let cause = FailoverCause::UplinkLost { director: director.clone(), lan: lan.clone() };
+        change(core, cause, Some(loss), |view| placement::on_uplink_lost(view, &director, &lan)).await?;
     }
     for director in drained(core) {
         change(core, FailoverCause::Drain(director.clone()), None, |view| placement::drain(view, &director)).await?;

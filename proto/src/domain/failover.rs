@@ -10,6 +10,8 @@ pub enum FailoverCause {
     DirectorLost(Name),
     /// This server has no path to the home of its adapters, though the home lives.
     PathsLost { server: Name, director: Name },
+    /// This director's port on this LAN does not work, and another director's does.
+    UplinkLost { director: Name, lan: Name },
     /// The operator drains this director.
     Drain(Name),
     /// The operator asked for homes to be spread anew.

@@ -9,6 +9,7 @@ mod name;
 mod network;
 mod number;
 mod resource;
+mod uplink;
 
 pub use adapter::{
     Adapter, AdapterKind, Binding, BindingPhase, Carriage, Home, MacSource, Profile, Vhba, VhbaTemplate, Vnic,
@@ -23,6 +24,7 @@ pub use number::{AdapterId, DirectorId, Epoch, Revision};
 pub use resource::{
     Lan, Pool, PoolRanges, QosPolicy, Resource, ResourceKey, ResourceKind, San, Template, TemplateMode,
 };
+pub use uplink::UplinkState;
 
 /// Milliseconds since the Unix epoch, as the director that proposed a command read its wall clock.
 pub type UnixMillis = u64;
