@@ -62,6 +62,18 @@ pub async fn reconcile(core: SharedCore) {
 
 /// Does everything that is due. Says when it must look again even if nothing happens.
 async fn turn(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
+    let gathering = core.liveness.gathering();
+    match gathering {
+        Some(_) => tracing::debug!("directors are coming back: homes wait for them"),
+        None => place(core).await?,
+    }
+    step_aside(core).await;
+    let releases = super::releases::step(core).await?;
+    Ok(gathering.into_iter().chain(releases).min())
+}
+
+/// Makes the homes fit the world.
+async fn place(core: &SharedCore) -> Result<(), NotLeader> {
     for (director, loss) in core.liveness.lost() {
         change(core, FailoverCause::DirectorLost(director.clone()), Some(loss), |view| {
             placement::on_director_lost(view, &director)
@@ -80,9 +92,7 @@ async fn turn(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
         let cause = FailoverCause::PathsLost { server: server.clone(), director: director.clone() };
         change(core, cause, Some(loss), |view| placement::on_paths_lost(view, &server, &director)).await?;
     }
-    change(core, FailoverCause::Homeless, None, placement::refresh).await?;
-    step_aside(core).await;
-    super::releases::step(core).await
+    change(core, FailoverCause::Homeless, None, placement::refresh).await
 }
 
 fn drained(core: &Core) -> Vec<Name> {
