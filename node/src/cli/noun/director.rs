@@ -6,11 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
+use super::cluster::uplink_table;
 use super::drain::{Homes, homes, until_empty, would_stay};
 use super::stamp_facts;
-use crate::cli::Precondition;
+use crate::cli::{Format, Precondition};
 use crate::cli::failure::Failure;
-use crate::cli::output::Readable;
+use crate::cli::output::{Readable, render, say};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
 use crate::cli::text::{age, full, full_or_nothing, or_nothing, short, word};
 
@@ -121,8 +122,9 @@ impl DirectorCommand {
                 Ok(())
             }
             Self::Show { name } => {
-                session.print_one(&get(session, &name, session.stale_ok()).await?);
-                Ok(())
+                let director = get(session, &name, session.stale_ok()).await?;
+                session.print_one(&director);
+                print_uplinks(session, &director.name).await
             }
             Self::Add { name, id, content } => add(session, name, id, content).await,
             Self::Update { name, content, precondition } => update(session, &name, content, precondition).await,
@@ -132,6 +134,18 @@ impl DirectorCommand {
             Self::TransferLeadership { name } => transfer_leadership(session, name.as_deref()).await,
         }
     }
+}
+
+/// How its ports on LANs are is no part of the replicated director; programs find it in `cluster show`.
+async fn print_uplinks(session: &Session, director: &str) -> Result<(), Failure> {
+    if session.format() == Format::Table {
+        let cluster = session.cluster().get_cluster(session.ask(v1::GetClusterRequest::default())).await?.into_inner();
+        let status = cluster.directors.iter().find(|it| it.director == director);
+        if let Some(status) = status.filter(|it| !it.uplinks.is_empty()) {
+            say(format_args!("\nuplinks\n{}", render(&uplink_table(&status.uplinks))));
+        }
+    }
+    Ok(())
 }
 
 async fn get(session: &Session, name: &str, stale_ok: bool) -> Result<v1::Director, Failure> {

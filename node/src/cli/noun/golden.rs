@@ -98,6 +98,8 @@ fn a_failover() {
 
 #[test]
 fn a_cluster() {
+    let uplink =
+        |lan: &str, state: v1::UplinkState| v1::Uplink { lan: lan.into(), port: "lan0".into(), state: state.into() };
     let path = v1::Path { rail: v1::Rail::A.into(), up: true, ..Default::default() };
     let down = v1::Path { rail: v1::Rail::B.into(), up: false, ..Default::default() };
     let own = v1::DirectorStatus {
@@ -110,6 +112,7 @@ fn a_cluster() {
         lease_remaining: Some(prost_types::Duration { seconds: 1, nanos: 234_000_000 }),
         adapters: 4,
         paths: Vec::new(),
+        uplinks: vec![uplink("lans/prod", v1::UplinkState::Up)],
     };
     let other = v1::DirectorStatus {
         director: "directors/d2".into(),
@@ -119,6 +122,11 @@ fn a_cluster() {
         lease_remaining: None,
         adapters: 0,
         paths: vec![path, down],
+        uplinks: vec![
+            uplink("lans/backup", v1::UplinkState::Up),
+            uplink("lans/prod", v1::UplinkState::NoCarrier),
+            uplink("lans/test", v1::UplinkState::Unspecified),
+        ],
         ..own.clone()
     };
     let cluster = v1::Cluster {
