@@ -22,6 +22,7 @@ use super::table::server_table;
 use super::words::{self, Device};
 use crate::config::{ServerConfig, rails_config};
 use crate::link::{Identity, Links, PathBoard};
+use crate::problems::Problems;
 use crate::telemetry::error_text;
 use crate::{clock, stop};
 
@@ -60,7 +61,9 @@ struct Runner {
     directors: BTreeMap<Name, RailAddresses>,
     devices: BTreeMap<AdapterId, Device>,
     released: BTreeMap<Name, Revision>,
-    problems: BTreeMap<AdapterId, String>,
+    /// What was said of every device last: what is wrong with it, or nothing.
+    reported: BTreeMap<AdapterId, String>,
+    problems: Problems,
     up: BTreeSet<(Name, Rail)>,
 }
 
@@ -148,7 +151,8 @@ impl Runner {
             directors: config.directors.iter().map(|it| (it.name.clone(), it.rails())).collect(),
             devices: BTreeMap::new(),
             released: BTreeMap::new(),
-            problems: BTreeMap::new(),
+            reported: BTreeMap::new(),
+            problems: Problems::default(),
             up: BTreeSet::new(),
         })
     }
@@ -234,13 +238,12 @@ impl Runner {
     /// Gives the datapath the table that fits what is known now.
     fn publish(&mut self) {
         let table = server_table(&self.agent, &self.directors, &self.devices);
+        let mut devices: BTreeMap<AdapterId, String> = table.adapters.iter().map(|it| (it.id, String::new())).collect();
         let report = self.datapath.publish(table);
-        let problems = device_problems(report);
-        if problems != self.problems {
-            for (adapter, problem) in &problems {
-                tracing::warn!(adapter = adapter.0, problem, "an adapter's device does not work");
-            }
-            self.problems = problems;
+        self.problems.tell(&report.problems, "the assignment");
+        devices.extend(device_problems(report));
+        if devices != self.reported {
+            self.reported = devices;
             self.say();
         }
         self.links.set_peers(self.directors.iter().map(|(name, &rails)| (name.clone(), rails)));
@@ -258,9 +261,9 @@ impl Runner {
         let released = self.released.iter().map(|(profile, revision)| {
             Message::Released(Released { profile: profile.to_string(), revision: revision.0 })
         });
-        let devices = self.agent.routes().map(|(id, _)| device_report::Device {
+        let devices = self.reported.iter().map(|(id, problem)| device_report::Device {
             adapter: id.0,
-            problem: self.problems.get(&id).cloned().unwrap_or_default(),
+            problem: problem.clone(),
             ..Default::default()
         });
         let devices = Message::Devices(DeviceReport { devices: devices.collect() });
@@ -269,15 +272,9 @@ impl Runner {
     }
 }
 
-fn device_problems(report: PublishReport) -> BTreeMap<AdapterId, String> {
-    let mut problems = BTreeMap::new();
-    for problem in report.problems {
-        match problem {
-            Problem::Device { adapter, source } => {
-                problems.insert(adapter, error_text(&source));
-            }
-            other => tracing::warn!(problem = error_text(&other), "a part of the assignment is not in force"),
-        }
-    }
-    problems
+fn device_problems(report: PublishReport) -> impl Iterator<Item = (AdapterId, String)> {
+    report.problems.into_iter().filter_map(|problem| match problem {
+        Problem::Device { adapter, source } => Some((adapter, error_text(&source))),
+        _ => None,
+    })
 }

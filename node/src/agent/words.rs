@@ -37,8 +37,6 @@ pub enum WordError {
     Network(#[from] NetworkError),
     #[error("{0:?} is no IP address")]
     Address(String),
-    #[error("{0} is too large for a {1}")]
-    Number(u32, &'static str),
     #[error("a MAC address of {0} octets")]
     MacLength(usize),
 }
@@ -75,11 +73,8 @@ fn vnic(vnic: wire::AssignedVnic, devices: &mut BTreeMap<AdapterId, Device>) -> 
     let wire::AssignedVnic { adapter, name, mac, mtu, trunk_vlans, epoch, home, successors, carrying } = vnic;
     let adapter = AdapterId(adapter);
     let octets: [u8; 6] = mac.as_slice().try_into().map_err(|_| WordError::MacLength(mac.len()))?;
-    let small = |number: u32, what| u16::try_from(number).map_err(|_| WordError::Number(number, what));
-    let trunk =
-        trunk_vlans.into_iter().map(|id| Ok(VlanId::new(small(id, "VLAN")?)?)).collect::<Result<_, WordError>>()?;
-    let device =
-        Device { name: Name::new(name)?, mac: MacAddress::new(octets)?, mtu: Mtu::new(small(mtu, "MTU")?)?, trunk };
+    let trunk = trunk_vlans.into_iter().map(VlanId::try_from).collect::<Result<_, _>>()?;
+    let device = Device { name: Name::new(name)?, mac: MacAddress::new(octets)?, mtu: Mtu::try_from(mtu)?, trunk };
     devices.insert(adapter, device);
     let home = if home.is_empty() { None } else { Some(Name::new(home)?) };
     let successors = successors.into_iter().map(Name::new).collect::<Result<_, _>>()?;
