@@ -84,9 +84,9 @@ impl Carrier {
     /// Until it is told to stop, or a descriptor fails.
     pub fn run(mut self, mut waiter: Waiter) -> io::Result<()> {
         while !self.board.is_stopped() {
-            // What may not be read now would end each wait at once.
+            // What may not be read or done now would end each wait at once.
             match self.right() {
-                Right::Wait => waiter.wait_for_bell(self.next_deadline())?,
+                Right::Wait => waiter.wait_for_bell(self.place.clock.now() + LONGEST_WAIT)?,
                 Right::Carry | Right::Lapsed => waiter.wait(self.next_deadline())?,
             }
             self.turn()?;
