@@ -35,12 +35,20 @@ fn vnic(key: &str, vlan: VlanMode, mac_source: MacSource) -> (Name, Vnic) {
     (name(key), vnic)
 }
 
+fn luns() -> LunChoice {
+    let lun = |number| LunNumber::new(number).unwrap();
+    LunChoice { mask: [lun(0), lun(7)].into(), boot: Some(lun(0)) }
+}
+
 fn vhba(key: &str, fixed: bool) -> (Name, Vhba) {
     let wwpn: Wwn = "50:01:43:80:00:00:00:01".parse().unwrap();
     let wwnn: Wwn = "50:01:43:80:00:00:00:02".parse().unwrap();
     let wwn_source = if fixed { WwnSource::Fixed { wwpn, wwnn } } else { WwnSource::Pool(name("wwns")) };
     let (san, qos) = (name("array"), Some(name("gold")));
-    (name(key), Vhba { name: name(key), id: AdapterId(8), wwpn, wwnn, wwn_source, san, qos, home: home() })
+    (
+        name(key),
+        Vhba { name: name(key), id: AdapterId(8), wwpn, wwnn, wwn_source, san, qos, luns: luns(), home: home() },
+    )
 }
 
 fn profile(phase: BindingPhase) -> Profile {
@@ -91,8 +99,18 @@ fn clouds() {
     let uplinks = BTreeMap::from([(name("d1"), "lan0".to_owned()), (name("d2"), "lan1".to_owned())]);
     let lan = Lan { name: name("prod"), uplinks: uplinks.clone() };
     insta::assert_json_snapshot!(to_json(&write_lan(&lan, STAMP)));
-    let san = San { name: name("array"), uplinks };
-    insta::assert_json_snapshot!(to_json(&write_san(&san, STAMP)));
+    let port = |text: &str| text.parse::<SanPort>().unwrap();
+    let iscsi = port("iscsi://192.0.2.7:3260/iqn.2026-11.net.example:array");
+    let mut array = San::plain(name("array"), [(name("d1"), iscsi.clone()), (name("d2"), iscsi)].into());
+    array.fence = SanFence::Login;
+    array.chap = Some(ChapSecret { user: "twinrail".into(), secret: "never to be seen".into() });
+    array.digests = SanDigests { header: true, data: false };
+    insta::assert_json_snapshot!(to_json(&write_san(&array, STAMP)));
+    let mut files = San::plain(name("files"), [(name("d1"), port("file:/var/lib/twinrail/san"))].into());
+    files.disks.insert(name("root"), SanDisk { octets: 1 << 30, block_length: 4096 });
+    let lun = LunNumber::new(3).unwrap();
+    files.masks.insert("5001438000000001".parse().unwrap(), [(lun, name("root"))].into());
+    insta::assert_json_snapshot!(to_json(&write_san(&files, STAMP)));
 }
 
 #[test]
@@ -122,7 +140,7 @@ fn template() {
         qos: Some(name("gold")),
         mac_pool: name("macs"),
     };
-    let vhba = VhbaTemplate { san: name("array"), qos: Some(name("gold")), wwn_pool: name("wwns") };
+    let vhba = VhbaTemplate { san: name("array"), qos: Some(name("gold")), wwn_pool: name("wwns"), luns: luns() };
     for mode in [TemplateMode::Initial, TemplateMode::Updating] {
         let vnics = BTreeMap::from([(name("eth0"), vnic.clone())]);
         let vhbas = BTreeMap::from([(name("hba0"), vhba.clone())]);
@@ -150,8 +168,10 @@ fn failovers() {
         epoch: Epoch(4),
         carrying: Some(1_700_000_000_140),
         announced: Some(1_700_000_000_141),
+        phases: vec![PhaseTime { phase: "login".into(), ms: 3 }],
     };
-    let unseen = ReceiptMove { from: None, to: None, carrying: None, announced: None, ..step.clone() };
+    let phases = Vec::new();
+    let unseen = ReceiptMove { from: None, to: None, carrying: None, announced: None, phases, ..step.clone() };
     let receipt = FailoverReceipt {
         name: name("f-42"),
         cause: FailoverCause::DirectorLost(name("d1")),

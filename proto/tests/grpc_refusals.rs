@@ -64,8 +64,11 @@ fn clouds_with_wrong_uplinks() {
         uplink("directors/d3", "../x"),
     ];
     insta::assert_snapshot!(refuse(read_lan, v1::Lan { uplinks, ..Default::default() }, "lan"));
-    let uplinks = vec![v1::SanUplink { director: "directors/d1".into(), port: "".into() }];
-    insta::assert_snapshot!(refuse(read_san, v1::San { uplinks, ..Default::default() }, "san"));
+    let ports = ["", "iscsi://array:3260/iqn.a", "file:san", "fc0"];
+    let uplinks = ports.map(|port| v1::SanUplink { director: "directors/d1".into(), port: port.into() }).into();
+    let mask = |wwpn: &str, lun, disk: &str| v1::LunMask { wwpn: wwpn.into(), lun, disk: disk.into() };
+    let masks = vec![mask("50", 99999, "root"), mask("5001438000000001", 0, "Root!")];
+    insta::assert_snapshot!(refuse(read_san, v1::San { uplinks, fence: 7, masks, ..Default::default() }, "san"));
 }
 
 #[test]

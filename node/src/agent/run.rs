@@ -261,6 +261,7 @@ impl Runner {
         let devices = self.agent.routes().map(|(id, _)| device_report::Device {
             adapter: id.0,
             problem: self.problems.get(&id).cloned().unwrap_or_default(),
+            ..Default::default()
         });
         let devices = Message::Devices(DeviceReport { devices: devices.collect() });
         let messages = released.chain([devices]).map(|message| AgentMessage { message: Some(message) });

@@ -53,7 +53,7 @@ pub fn read(message: wire::DirectorMessage) -> Result<Heard, WordError> {
 }
 
 fn peer(peer: wire::DirectorPeer) -> Result<(Name, RailAddresses), WordError> {
-    let wire::DirectorPeer { name, rail_a, rail_b } = peer;
+    let wire::DirectorPeer { name, rail_a, rail_b, id: _ } = peer;
     Ok((Name::new(name)?, RailAddresses { a: address(rail_a)?, b: address(rail_b)? }))
 }
 
@@ -65,7 +65,7 @@ fn profile(
     profile: wire::AssignedProfile,
     devices: &mut BTreeMap<AdapterId, Device>,
 ) -> Result<AssignedProfile, WordError> {
-    let wire::AssignedProfile { name, revision, releasing, vnics } = profile;
+    let wire::AssignedProfile { name, revision, releasing, vnics, vhbas: _ } = profile;
     let adapters = vnics.into_iter().map(|it| vnic(it, devices)).collect::<Result<_, _>>()?;
     let phase = if releasing { Phase::Releasing } else { Phase::Active };
     Ok(AssignedProfile { profile: Name::new(name)?, revision: Revision(revision), phase, adapters })

@@ -2,8 +2,8 @@
 
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::convert::{
-    Path, Problems, parse_optional_reference, parse_reference, read_mac_source, read_map, read_mtu, read_vlan,
-    read_wwn_source,
+    Path, Problems, parse_optional_reference, parse_reference, read_luns, read_mac_source, read_map, read_mtu,
+    read_vlan, read_wwn_source,
 };
 use twinrail_proto::grpc::v1;
 use twinrail_raft_store::state::{ProfileSpec, VhbaSpec, VnicSpec};
@@ -27,19 +27,35 @@ pub fn read_vnic(message: v1::Vnic, at: &Path<'_>, problems: &mut Problems) -> O
 }
 
 pub fn read_vhba(message: v1::Vhba, at: &Path<'_>, problems: &mut Problems) -> Option<VhbaSpec> {
-    let v1::Vhba { name: _, adapter_id: _, wwpn: _, wwnn: _, wwn_source, san, qos_policy, home: _, etag: _ } = message;
+    let v1::Vhba {
+        name: _,
+        adapter_id: _,
+        wwpn: _,
+        wwnn: _,
+        wwn_source,
+        san,
+        qos_policy,
+        home: _,
+        etag: _,
+        lun_mask,
+        boot_lun,
+        session: _,
+        luns: _,
+        path: _,
+    } = message;
+    let luns = read_luns(&lun_mask, boot_lun, at, problems);
     let wwn = read_wwn_source(wwn_source, at, problems);
     let san = parse_reference(ResourceKind::San, &san, &at.field("san"), problems);
     let qos = parse_optional_reference(ResourceKind::QosPolicy, &qos_policy, &at.field("qos_policy"), problems);
-    Some(VhbaSpec { san: san?, qos: qos?, wwn: wwn? })
+    Some(VhbaSpec { san: san?, qos: qos?, wwn: wwn?, luns: luns? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use twinrail_proto::domain::{
-        AdapterId, Binding, BindingPhase, Epoch, Home, MacSource, Mtu, Name, Profile, Vhba, VlanId, VlanMode, Vnic,
-        WwnSource,
+        AdapterId, Binding, BindingPhase, Epoch, Home, LunChoice, MacSource, Mtu, Name, Profile, Vhba, VlanId,
+        VlanMode, Vnic, WwnSource,
     };
     use twinrail_proto::grpc::convert::{Stamp, write_profile};
 
@@ -62,8 +78,17 @@ mod tests {
         };
         let (wwpn, wwnn) = ("5001438000000001".parse().unwrap(), "5001438000000002".parse().unwrap());
         let wwn_source = WwnSource::Fixed { wwpn, wwnn };
-        let vhba =
-            Vhba { name: name("hba0"), id: AdapterId(2), wwpn, wwnn, wwn_source, san: name("array"), qos: None, home };
+        let vhba = Vhba {
+            name: name("hba0"),
+            id: AdapterId(2),
+            wwpn,
+            wwnn,
+            wwn_source,
+            san: name("array"),
+            qos: None,
+            luns: LunChoice::default(),
+            home,
+        };
         Profile {
             name: name("web-1"),
             template: Some(name("web")),
@@ -85,7 +110,8 @@ mod tests {
             qos: vnic.qos.clone(),
             mac: vnic.mac_source.clone(),
         };
-        let vhba_spec = VhbaSpec { san: vhba.san.clone(), qos: None, wwn: vhba.wwn_source.clone() };
+        let vhba_spec =
+            VhbaSpec { san: vhba.san.clone(), qos: None, wwn: vhba.wwn_source.clone(), luns: LunChoice::default() };
         let expected = ProfileSpec {
             template: Some(name("web")),
             vnics: [(name("eth0"), vnic_spec)].into(),

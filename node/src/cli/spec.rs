@@ -23,20 +23,23 @@ pub struct VnicWords(Words);
 pub struct VhbaWords(Words);
 
 const VNIC_KEYS: &[&str] = &["lan", "mac-pool", "mac", "vlan", "trunk", "mtu", "qos"];
-const VHBA_KEYS: &[&str] = &["san", "wwn-pool", "wwpn", "wwnn", "qos"];
+const VHBA_KEYS: &[&str] = &["san", "wwn-pool", "wwpn", "wwnn", "qos", "luns", "boot-lun"];
 
 /// For clap.
 pub fn vnic_words(text: &str) -> Result<VnicWords, String> {
     let words = parse(text, VNIC_KEYS)?;
     words.number("vlan")?;
     words.number("mtu")?;
-    words.trunk()?;
+    words.numbers("trunk")?;
     Ok(VnicWords(words))
 }
 
 /// For clap.
 pub fn vhba_words(text: &str) -> Result<VhbaWords, String> {
-    parse(text, VHBA_KEYS).map(VhbaWords)
+    let words = parse(text, VHBA_KEYS)?;
+    words.numbers("luns")?;
+    words.number("boot-lun")?;
+    Ok(VhbaWords(words))
 }
 
 /// `d1=lan0`, for clap.
@@ -86,12 +89,12 @@ impl Words {
     }
 
     /// `trunk=10+20`, as the comma is taken.
-    fn trunk(&self) -> Result<Option<Vec<u32>>, String> {
+    fn numbers(&self, key: &str) -> Result<Option<Vec<u32>>, String> {
         let parse = |text: &str| {
-            let vlans = text.split('+').map(|vlan| vlan.parse().map_err(|_| format!("trunk: {vlan:?} is no number")));
-            vlans.collect()
+            let numbers = text.split('+').map(|it| it.parse().map_err(|_| format!("{key}: {it:?} is no number")));
+            numbers.collect()
         };
-        self.get("trunk").map(parse).transpose()
+        self.get(key).map(parse).transpose()
     }
 
     fn qos(&self) -> String {
@@ -143,7 +146,7 @@ impl VnicWords {
         }
         let vnic = v1::VnicTemplate {
             lan: full_or_nothing(ResourceKind::Lan, words.get("lan")),
-            vlan: vlan(words.number("vlan")?, words.trunk()?)?,
+            vlan: vlan(words.number("vlan")?, words.numbers("trunk")?)?,
             mtu: words.number("mtu")?.unwrap_or(0),
             qos_policy: words.qos(),
             mac_pool: full_or_nothing(ResourceKind::Pool, words.get("mac-pool")),
@@ -156,7 +159,7 @@ impl VnicWords {
         let vnic = v1::Vnic {
             mac_source: mac_source(words.get("mac"), words.get("mac-pool"))?,
             lan: full_or_nothing(ResourceKind::Lan, words.get("lan")),
-            vlan: vlan(words.number("vlan")?, words.trunk()?)?,
+            vlan: vlan(words.number("vlan")?, words.numbers("trunk")?)?,
             mtu: words.number("mtu")?.unwrap_or(0),
             qos_policy: words.qos(),
             ..Default::default()
@@ -175,6 +178,8 @@ impl VhbaWords {
             san: full_or_nothing(ResourceKind::San, words.get("san")),
             qos_policy: words.qos(),
             wwn_pool: full_or_nothing(ResourceKind::Pool, words.get("wwn-pool")),
+            lun_mask: words.numbers("luns")?.unwrap_or_default(),
+            boot_lun: words.number("boot-lun")?,
         };
         Ok((words.name.clone(), vhba))
     }
@@ -185,6 +190,8 @@ impl VhbaWords {
             wwn_source: wwn_source(words.get("wwpn"), words.get("wwnn"), words.get("wwn-pool"))?,
             san: full_or_nothing(ResourceKind::San, words.get("san")),
             qos_policy: words.qos(),
+            lun_mask: words.numbers("luns")?.unwrap_or_default(),
+            boot_lun: words.number("boot-lun")?,
             ..Default::default()
         };
         Ok((words.name.clone(), vhba))

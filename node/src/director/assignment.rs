@@ -1,7 +1,8 @@
-//! What one server is told: its profiles, their vNICs, and who carries each.
+//! What one server is told: its profiles, their adapters, and who carries each.
 
-use twinrail_proto::domain::{BindingPhase, Name, Profile, Revision, VlanMode, Vnic};
-use twinrail_proto::grpc::internal::v1::{AssignedProfile, AssignedVnic, DirectorMessage, DirectorPeer};
+use twinrail_proto::domain::{BindingPhase, Name, Profile, Revision, Vhba, VlanMode, Vnic};
+use twinrail_proto::grpc::convert::write_luns;
+use twinrail_proto::grpc::internal::v1::{AssignedProfile, AssignedVhba, AssignedVnic, DirectorMessage, DirectorPeer};
 
 use super::core::Core;
 
@@ -12,6 +13,7 @@ pub fn assignment(core: &Core, server: &Name) -> DirectorMessage {
         name: it.value.name.to_string(),
         rail_a: it.value.rails.a.to_string(),
         rail_b: it.value.rails.b.to_string(),
+        id: it.value.id.0,
     });
     let profiles = state.profiles_on(server).map(|it| profile(core, it, state.profiles()[&it.name].modified));
     DirectorMessage {
@@ -29,6 +31,7 @@ fn profile(core: &Core, profile: &Profile, revision: Revision) -> AssignedProfil
         revision: revision.0,
         releasing,
         vnics: profile.vnics.values().map(|it| vnic(core, it)).collect(),
+        vhbas: profile.vhbas.values().map(|it| vhba(core, it)).collect(),
     }
 }
 
@@ -47,5 +50,22 @@ fn vnic(core: &Core, vnic: &Vnic) -> AssignedVnic {
         home: vnic.home.director.as_ref().map(Name::to_string).unwrap_or_default(),
         successors: vnic.home.successors.iter().map(Name::to_string).collect(),
         carrying: core.carriage.carries(vnic.id, vnic.home.epoch),
+    }
+}
+
+fn vhba(core: &Core, vhba: &Vhba) -> AssignedVhba {
+    let (lun_mask, boot_lun) = write_luns(&vhba.luns);
+    AssignedVhba {
+        adapter: vhba.id.0,
+        name: vhba.name.to_string(),
+        wwpn: vhba.wwpn.to_u64(),
+        wwnn: vhba.wwnn.to_u64(),
+        san: vhba.san.to_string(),
+        epoch: vhba.home.epoch.0,
+        home: vhba.home.director.as_ref().map(Name::to_string).unwrap_or_default(),
+        successors: vhba.home.successors.iter().map(Name::to_string).collect(),
+        carrying: core.carriage.carries(vhba.id, vhba.home.epoch),
+        lun_mask,
+        boot_lun,
     }
 }

@@ -112,6 +112,7 @@ impl Carriage {
             failover: failover.to_string(),
             carrying: times(&it.carrying),
             announced: times(&it.announced),
+            phases: Vec::new(),
         })
         .collect()
     }

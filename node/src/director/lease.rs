@@ -7,8 +7,10 @@ use openraft::async_runtime::WatchReceiver;
 use parking_lot::Mutex;
 use twinrail_datapath::Grant;
 use twinrail_failover::lease::{Grantor, Holder, RENEW_EVERY};
-use twinrail_proto::domain::{AdapterId, Name, Revision, UnixMillis};
-use twinrail_proto::grpc::internal::v1::{AdapterTime, CarriageReport, RenewLeaseRequest, RenewLeaseResponse};
+use twinrail_proto::domain::{AdapterId, Name, PhaseTime, Revision, UnixMillis};
+use twinrail_proto::grpc::internal::v1::{
+    self as wire, AdapterPhases, AdapterTime, CarriageReport, RenewLeaseRequest, RenewLeaseResponse,
+};
 use twinrail_raft_store::state::{Command, Operation};
 
 use super::core::{Core, SharedCore, unix_millis};
@@ -92,6 +94,7 @@ impl Core {
             director: director.clone(),
             carrying: adapter_times(&report.carrying),
             announced: adapter_times(&report.announced),
+            phases: report.phases.into_iter().map(adapter_phases).collect(),
         };
         if let Err(error) = self.propose(self.own_command(operation)).await? {
             tracing::debug!(%error, %director, "a receipt was not completed");
@@ -107,6 +110,11 @@ impl Core {
     pub fn term(&self) -> u64 {
         self.raft.server_metrics().borrow_watched().vote.leader_id.term
     }
+}
+
+fn adapter_phases(AdapterPhases { adapter, phases }: AdapterPhases) -> (AdapterId, Vec<PhaseTime>) {
+    let phases = phases.into_iter().map(|wire::PhaseTime { phase, ms }| PhaseTime { phase, ms });
+    (AdapterId(adapter), phases.collect())
 }
 
 fn adapter_times(times: &[AdapterTime]) -> Vec<(AdapterId, UnixMillis)> {

@@ -19,12 +19,12 @@ impl Core {
         let reach = self.liveness.reach();
         let state = self.state.read();
         let mut uplinks: BTreeMap<&Name, BTreeSet<&Name>> = BTreeMap::new();
-        let lans = state.lans().values().map(|it| (&it.value.name, &it.value.uplinks));
-        let sans = state.sans().values().map(|it| (&it.value.name, &it.value.uplinks));
-        for (cloud, ports) in lans.chain(sans) {
-            for director in ports.keys() {
-                uplinks.entry(director).or_default().insert(cloud);
-            }
+        let lans =
+            state.lans().values().flat_map(|it| it.value.uplinks.keys().map(|director| (director, &it.value.name)));
+        let sans =
+            state.sans().values().flat_map(|it| it.value.uplinks.keys().map(|director| (director, &it.value.name)));
+        for (director, cloud) in lans.chain(sans) {
+            uplinks.entry(director).or_default().insert(cloud);
         }
         let directors = state.directors().values().map(|it| DirectorView {
             name: &it.value.name,

@@ -27,6 +27,7 @@ pub fn receipt_moves(state: &State, moves: &[HomeMove]) -> Vec<ReceiptMove> {
             epoch: Epoch(0),
             carrying: None,
             announced: None,
+            phases: Vec::new(),
         })
     });
     moves.collect()

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterId, Epoch, MacAddress, Mtu, Name, VlanMode, Wwn};
+use super::{AdapterId, Epoch, LunChoice, MacAddress, Mtu, Name, VlanMode, Wwn};
 
 /// Where a vNIC's MAC comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,7 @@ pub struct VhbaTemplate {
     pub san: Name,
     pub qos: Option<Name>,
     pub wwn_pool: Name,
+    pub luns: LunChoice,
 }
 
 /// Who carries an adapter, and who comes next. Part of every adapter; unbound adapters have no home.
@@ -73,6 +74,7 @@ pub struct Vhba {
     pub wwn_source: WwnSource,
     pub san: Name,
     pub qos: Option<Name>,
+    pub luns: LunChoice,
     pub home: Home,
 }
 

@@ -58,6 +58,16 @@ pub struct ReceiptMove {
     pub epoch: Epoch,
     /// The new home's datapath carried it.
     pub carrying: Option<UnixMillis>,
-    /// The new home sent the first announcement on the LAN.
+    /// The new home sent the first announcement on the LAN. A vHBA is announced by its login: as soon as it is carried.
     pub announced: Option<UnixMillis>,
+    /// Of a vHBA: what its fence took, phase by phase, in their order.
+    pub phases: Vec<PhaseTime>,
+}
+
+/// How long one phase of a vHBA's fence took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseTime {
+    /// `login`, `unit attentions`, `reset`, …
+    pub phase: String,
+    pub ms: u64,
 }

@@ -9,19 +9,22 @@ mod name;
 mod network;
 mod number;
 mod resource;
+mod san;
 
 pub use adapter::{
     Adapter, AdapterKind, Binding, BindingPhase, Carriage, Home, MacSource, Profile, Vhba, VhbaTemplate, Vnic,
     VnicTemplate, WwnSource,
 };
 pub use cluster::{AdminState, Director, DirectorRole, Rail, RailAddresses, Server};
-pub use failover::{FailoverCause, FailoverReceipt, HomeMove, ReceiptMove};
+pub use failover::{FailoverCause, FailoverReceipt, HomeMove, PhaseTime, ReceiptMove};
 pub use identity::{IdentityError, MacAddress, Wwn};
 pub use name::{Name, NameError};
 pub use network::{Mtu, NetworkError, VlanId, VlanMode};
 pub use number::{AdapterId, DirectorId, Epoch, Revision};
-pub use resource::{
-    Lan, Pool, PoolRanges, QosPolicy, Resource, ResourceKey, ResourceKind, San, Template, TemplateMode,
+pub use resource::{Lan, Pool, PoolRanges, QosPolicy, Resource, ResourceKey, ResourceKind, Template, TemplateMode};
+pub use san::{
+    ChapSecret, LunChoice, LunNumber, MAX_LUNS, MAX_MASKED_WWPNS, MAX_SAN_DISKS, San, SanDigests, SanDisk, SanError,
+    SanFence, SanPort, SanProblem,
 };
 
 /// Milliseconds since the Unix epoch, as the director that proposed a command read its wall clock.

@@ -2,21 +2,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Director, FailoverReceipt, MacAddress, Name, Profile, Server, VhbaTemplate, VnicTemplate, Wwn};
+use super::{Director, FailoverReceipt, MacAddress, Name, Profile, San, Server, VhbaTemplate, VnicTemplate, Wwn};
 
 /// A network cloud outside. `lans/{name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lan {
     pub name: Name,
     /// Director → the network device by which it reaches this LAN. A director without one cannot be a home for its vNICs.
-    pub uplinks: BTreeMap<Name, String>,
-}
-
-/// A storage cloud outside. `sans/{name}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct San {
-    pub name: Name,
-    /// Director → the port (a device or portal) by which it reaches this SAN.
     pub uplinks: BTreeMap<Name, String>,
 }
 

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use twinrail_proto::domain::{
-    AdapterId, Director, DirectorId, FailoverReceipt, HomeMove, Lan, MacSource, Mtu, Name, Pool, QosPolicy,
-    RailAddresses, ResourceKey, Revision, San, Server, Template, UnixMillis, VlanMode, WwnSource,
+    AdapterId, Director, DirectorId, FailoverReceipt, HomeMove, Lan, LunChoice, MacSource, Mtu, Name, PhaseTime, Pool,
+    QosPolicy, RailAddresses, ResourceKey, Revision, San, Server, Template, UnixMillis, VlanMode, WwnSource,
 };
 
 /// One change of the replicated state, as the Raft log carries it.
@@ -41,6 +41,7 @@ pub struct VhbaSpec {
     pub san: Name,
     pub qos: Option<Name>,
     pub wwn: WwnSource,
+    pub luns: LunChoice,
 }
 
 /// A profile as a client asks for it: what the template gives, and adapters of its own beside.
@@ -218,5 +219,7 @@ pub enum Operation {
         director: Name,
         carrying: Vec<(AdapterId, UnixMillis)>,
         announced: Vec<(AdapterId, UnixMillis)>,
+        /// Of vHBAs.
+        phases: Vec<(AdapterId, Vec<PhaseTime>)>,
     },
 }

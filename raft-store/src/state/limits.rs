@@ -23,6 +23,8 @@ pub const MAX_DIRECTOR_IDS: usize = 4_096;
 
 /// Failover receipts kept; the oldest is dropped.
 pub const MAX_FAILOVERS: usize = 500;
+/// Phases of one vHBA's fence that its receipt shows; there are seven, further ones are left out.
+pub const MAX_PHASES: usize = 16;
 /// Audit entries kept; the oldest is dropped.
 pub const MAX_AUDIT_ENTRIES: usize = 4_096;
 /// Answers remembered for exactly-once retries; the oldest is forgotten, and a retry that comes later acts again.
@@ -46,5 +48,5 @@ pub const MAX_REQUEST_ID: usize = 128;
 pub const MAX_AUDIT_TEXT: usize = 128;
 /// Characters of what a machine says of itself: machine ids and store ids.
 pub const MAX_MACHINE_TEXT: usize = 128;
-/// Characters of an uplink of a SAN or of an API address (a DNS name has 253).
+/// Characters of an API address (a DNS name has 253).
 pub const MAX_ADDRESS_TEXT: usize = 261;

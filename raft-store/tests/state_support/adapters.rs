@@ -1,8 +1,8 @@
 //! Adapters, their specs and their homes.
 
 use twinrail_proto::domain::{
-    AdapterId, Epoch, FailoverCause, FailoverReceipt, HomeMove, MacSource, Mtu, Name, ReceiptMove, VhbaTemplate,
-    VlanId, VlanMode, VnicTemplate, WwnSource,
+    AdapterId, Epoch, FailoverCause, FailoverReceipt, HomeMove, LunChoice, MacSource, Mtu, Name, ReceiptMove,
+    VhbaTemplate, VlanId, VlanMode, VnicTemplate, WwnSource,
 };
 use twinrail_raft_store::state::{State, VhbaSpec, VnicSpec};
 
@@ -44,7 +44,7 @@ pub fn vhba(text: &str) -> VhbaSpec {
         None => WwnSource::Pool(name(source)),
     };
     let qos = parts.next().and_then(|part| part.strip_prefix("qos=")).map(name);
-    VhbaSpec { san, qos, wwn }
+    VhbaSpec { san, qos, wwn, luns: LunChoice::default() }
 }
 
 pub fn vnic_template(text: &str) -> VnicTemplate {
@@ -54,9 +54,9 @@ pub fn vnic_template(text: &str) -> VnicTemplate {
 }
 
 pub fn vhba_template(text: &str) -> VhbaTemplate {
-    let VhbaSpec { san, qos, wwn } = vhba(text);
+    let VhbaSpec { san, qos, wwn, luns } = vhba(text);
     let WwnSource::Pool(wwn_pool) = wwn else { panic!("a template draws from a pool") };
-    VhbaTemplate { san, qos, wwn_pool }
+    VhbaTemplate { san, qos, wwn_pool, luns }
 }
 
 /// `#7`, or the name of an adapter of this profile, or `profile/adapter`. The highest number there is for an unknown one.
@@ -99,6 +99,7 @@ pub fn receipt(decided_by: &str, moves: &[HomeMove]) -> FailoverReceipt {
         epoch: Epoch(0),
         carrying: None,
         announced: None,
+        phases: Vec::new(),
     });
     FailoverReceipt {
         name: name("unnamed"),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use twinrail_proto::domain::{
     AdapterId, AdminState, Director, DirectorId, DirectorRole, HomeMove, Lan, Name, Pool, PoolRanges, QosPolicy,
-    RailAddresses, ResourceKey, ResourceKind, Revision, San, Server, Template, TemplateMode, UnixMillis,
+    RailAddresses, ResourceKey, ResourceKind, Revision, San, SanPort, Server, Template, TemplateMode, UnixMillis,
 };
 use twinrail_raft_store::state::{Operation, ProfileSpec, State};
 
@@ -43,8 +43,8 @@ fn parse_clouds(verb: &str, words: &mut Words<'_>, state: &State, if_match: Opti
     match verb {
         "lan" => Operation::CreateLan(Lan { name: words.name(), uplinks: uplinks(words) }),
         "update-lan" => Operation::UpdateLan { lan: Lan { name: words.name(), uplinks: uplinks(words) }, if_match },
-        "san" => Operation::CreateSan(San { name: words.name(), uplinks: uplinks(words) }),
-        "update-san" => Operation::UpdateSan { san: San { name: words.name(), uplinks: uplinks(words) }, if_match },
+        "san" => Operation::CreateSan(San::plain(words.name(), san_uplinks(words))),
+        "update-san" => Operation::UpdateSan { san: San::plain(words.name(), san_uplinks(words)), if_match },
         "pool" => Operation::CreatePool(pool(words)),
         "update-pool" => Operation::UpdatePool { pool: pool(words), if_match },
         "qos" => Operation::CreateQosPolicy(qos(words)),
@@ -112,7 +112,7 @@ fn parse_bindings(verb: &str, words: &mut Words<'_>, state: &State, if_match: Op
         "carried" => {
             let (failover, director) = (words.name(), words.name());
             let (carrying, announced) = (seen(words, state, "carrying"), seen(words, state, "announced"));
-            Operation::CompleteReceipt { failover, director, carrying, announced }
+            Operation::CompleteReceipt { failover, director, carrying, announced, phases: Vec::new() }
         }
         _ => panic!("unknown verb {verb}"),
     }
@@ -206,6 +206,12 @@ fn server(words: &mut Words<'_>) -> Server {
 
 fn uplinks(words: &mut Words<'_>) -> BTreeMap<Name, String> {
     words.pairs().into_iter().map(|(director, port)| (name(director), port.to_owned())).collect()
+}
+
+/// A word stands for the target of that name.
+fn san_uplinks(words: &mut Words<'_>) -> BTreeMap<Name, SanPort> {
+    let port = |target: String| parse(&format!("iscsi://192.0.2.7:3260/iqn.{target}"));
+    uplinks(words).into_iter().map(|(director, target)| (director, port(target))).collect()
 }
 
 fn pool(words: &mut Words<'_>) -> Pool {

@@ -43,9 +43,11 @@ fn a_profile() {
         wwnn: "50:01:43:80:00:00:00:02".into(),
         wwn_source: None,
         san: "sans/array".into(),
-        qos_policy: String::new(),
         home: home("", &[]),
         etag: "42".into(),
+        lun_mask: vec![0, 7],
+        boot_lun: Some(0),
+        ..Default::default()
     };
     let profile = v1::Profile {
         name: "profiles/web-1".into(),
@@ -76,6 +78,7 @@ fn a_failover() {
         epoch: 4,
         carry_time: at(140),
         announce_time: at(141),
+        phases: Vec::new(),
     };
     let unseen = v1::AdapterMove { to: String::new(), carry_time: None, announce_time: None, ..seen.clone() };
     let failover = v1::Failover {

@@ -6,7 +6,7 @@ use crate::domain::{
 };
 use crate::grpc::v1;
 
-use super::{Path, Problems, adapter_name, etag, parse_reference, reference, resource_name};
+use super::{Path, Problems, adapter_name, etag, parse_reference, reference, resource_name, write_luns};
 
 /// `modified` is the revision that changed the profile last.
 pub fn write_vnic(profile: &Name, vnic: &Vnic, modified: Revision) -> v1::Vnic {
@@ -29,9 +29,10 @@ pub fn write_vnic(profile: &Name, vnic: &Vnic, modified: Revision) -> v1::Vnic {
     }
 }
 
-/// `modified` is the revision that changed the profile last.
+/// `modified` is the revision that changed the profile last. What home and agent say of it is left open.
 pub fn write_vhba(profile: &Name, vhba: &Vhba, modified: Revision) -> v1::Vhba {
-    let Vhba { name, id, wwpn, wwnn, wwn_source, san, qos, home } = vhba;
+    let Vhba { name, id, wwpn, wwnn, wwn_source, san, qos, luns, home } = vhba;
+    let (lun_mask, boot_lun) = write_luns(luns);
     let wwn_source = match wwn_source {
         WwnSource::Pool(pool) => v1::vhba::WwnSource::WwnPool(resource_name(ResourceKind::Pool, pool)),
         WwnSource::Fixed { wwpn, wwnn } => {
@@ -48,6 +49,9 @@ pub fn write_vhba(profile: &Name, vhba: &Vhba, modified: Revision) -> v1::Vhba {
         qos_policy: reference(ResourceKind::QosPolicy, qos.as_ref()),
         home: Some(write_home(home)),
         etag: etag(modified),
+        lun_mask,
+        boot_lun,
+        ..Default::default()
     }
 }
 

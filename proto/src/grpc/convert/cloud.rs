@@ -1,16 +1,14 @@
-//! LANs and SANs: a name, and a port for each director that reaches it.
+//! LANs: a name, and a port for each director that reaches it. The uplinks of SANs are read here as well.
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Lan, Name, ResourceKind, San};
+use crate::domain::{Lan, Name, ResourceKind};
 use crate::grpc::v1;
 
 use super::{Path, Problems, Stamp, etag, parse_reference, resource_name, timestamp};
 
 /// Most characters of a network device's name (Linux: IFNAMSIZ is 16 and counts the final NUL).
 const MAX_DEVICE: usize = 15;
-/// Most characters of the port of a SAN: a device, or a portal with a host name (RFC 1035: 255 octets at most).
-const MAX_PORTAL: usize = 300;
 
 pub fn write_lan(lan: &Lan, stamp: Stamp) -> v1::Lan {
     let Lan { name, uplinks } = lan;
@@ -34,40 +32,19 @@ pub fn read_lan(message: v1::Lan, name: Name, at: &Path<'_>, problems: &mut Prob
     Some(Lan { name, uplinks: uplinks? })
 }
 
-pub fn write_san(san: &San, stamp: Stamp) -> v1::San {
-    let San { name, uplinks } = san;
-    let uplinks = uplinks.iter().map(|(director, port)| v1::SanUplink {
-        director: resource_name(ResourceKind::Director, director),
-        port: port.clone(),
-    });
-    v1::San {
-        name: resource_name(ResourceKind::San, name),
-        uplinks: uplinks.collect(),
-        etag: etag(stamp.modified),
-        create_time: Some(timestamp(stamp.created_at)),
-        update_time: Some(timestamp(stamp.modified_at)),
-    }
-}
-
-pub fn read_san(message: v1::San, name: Name, at: &Path<'_>, problems: &mut Problems) -> Option<San> {
-    let v1::San { name: _, uplinks, etag: _, create_time: _, update_time: _ } = message;
-    let pairs = uplinks.into_iter().map(|v1::SanUplink { director, port }| (director, port));
-    let uplinks = read_uplinks(pairs, portal, &at.field("uplinks"), problems);
-    Some(San { name, uplinks: uplinks? })
-}
-
-fn read_uplinks(
+pub(super) fn read_uplinks<P>(
     pairs: impl Iterator<Item = (String, String)>,
-    check_port: fn(&str) -> Result<(), String>,
+    read_port: fn(String) -> Result<P, String>,
     at: &Path<'_>,
     problems: &mut Problems,
-) -> Option<BTreeMap<Name, String>> {
+) -> Option<BTreeMap<Name, P>> {
     let mut uplinks = BTreeMap::new();
     let mut complete = true;
     for (i, (director, port)) in pairs.enumerate() {
         let at = at.index(i);
-        problems.check(&at.field("port"), check_port(&port));
-        let Some(director) = parse_reference(ResourceKind::Director, &director, &at.field("director"), problems) else {
+        let port = problems.check(&at.field("port"), read_port(port));
+        let director = parse_reference(ResourceKind::Director, &director, &at.field("director"), problems);
+        let Some((director, port)) = director.zip(port) else {
             complete = false;
             continue;
         };
@@ -80,18 +57,10 @@ fn read_uplinks(
 }
 
 /// What the kernel takes as the name of a device (`dev_valid_name` in net/core/dev.c).
-fn device(port: &str) -> Result<(), String> {
+fn device(port: String) -> Result<String, String> {
     let bad = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
     if port.is_empty() || port.len() > MAX_DEVICE || port.contains(bad) || port == "." || port == ".." {
         return Err(format!("{port:?} is no network device; 1 to {MAX_DEVICE} characters, no blank, ':' or '/'"));
     }
-    Ok(())
-}
-
-fn portal(port: &str) -> Result<(), String> {
-    let bad = |c: char| c.is_whitespace() || c.is_control();
-    if port.is_empty() || port.len() > MAX_PORTAL || port.contains(bad) {
-        return Err(format!("{port:?} is no device or portal; 1 to {MAX_PORTAL} characters, no blank"));
-    }
-    Ok(())
+    Ok(port)
 }

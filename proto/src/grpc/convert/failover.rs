@@ -1,4 +1,4 @@
-use crate::domain::{FailoverCause, FailoverReceipt, Name, ReceiptMove, ResourceKind};
+use crate::domain::{FailoverCause, FailoverReceipt, Name, PhaseTime, ReceiptMove, ResourceKind};
 use crate::grpc::v1;
 
 use super::{Stamp, etag, reference, resource_name, timestamp};
@@ -41,7 +41,7 @@ fn write_cause(cause: &FailoverCause) -> v1::failover::Cause {
 }
 
 fn write_move(step: &ReceiptMove) -> v1::AdapterMove {
-    let ReceiptMove { adapter, resource, from, to, epoch, carrying, announced } = step;
+    let ReceiptMove { adapter, resource, from, to, epoch, carrying, announced, phases } = step;
     v1::AdapterMove {
         adapter_id: adapter.0,
         resource: resource.clone(),
@@ -50,5 +50,6 @@ fn write_move(step: &ReceiptMove) -> v1::AdapterMove {
         epoch: epoch.0,
         carry_time: carrying.map(timestamp),
         announce_time: announced.map(timestamp),
+        phases: phases.iter().map(|PhaseTime { phase, ms }| v1::PhaseTime { phase: phase.clone(), ms: *ms }).collect(),
     }
 }

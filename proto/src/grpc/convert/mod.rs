@@ -19,6 +19,7 @@ mod path;
 mod pool;
 mod profile;
 mod qos_policy;
+mod san;
 mod server;
 mod stamp;
 mod template;
@@ -26,7 +27,7 @@ mod template;
 pub use adapter::{
     read_mac_source, read_mtu, read_vlan, read_wwn_source, write_home, write_vhba, write_vlan, write_vnic,
 };
-pub use cloud::{read_lan, read_san, write_lan, write_san};
+pub use cloud::{read_lan, write_lan};
 pub use director::{read_director, write_admin_state, write_director, write_director_role};
 pub use failover::write_failover;
 pub use name::{
@@ -36,6 +37,7 @@ pub use path::{FieldError, Path, Problems, clip};
 pub use pool::{DEFAULT_QUARANTINE_SECONDS, read_pool, write_pool};
 pub use profile::write_profile;
 pub use qos_policy::{read_qos_policy, write_qos_policy};
+pub use san::{read_luns, read_san, write_luns, write_san};
 pub use server::{read_rail_addresses, read_server, write_rail_addresses, write_server};
 pub use stamp::{Stamp, duration, etag, parse_etag, timestamp};
 pub use template::{read_map, read_template, write_template};

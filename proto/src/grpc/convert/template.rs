@@ -4,8 +4,8 @@ use crate::domain::{Name, ResourceKind, Template, TemplateMode, VhbaTemplate, Vn
 use crate::grpc::v1;
 
 use super::{
-    Path, Problems, Stamp, etag, parse_name, parse_optional_reference, parse_reference, read_mtu, read_vlan, reference,
-    resource_name, timestamp, write_vlan,
+    Path, Problems, Stamp, etag, parse_name, parse_optional_reference, parse_reference, read_luns, read_mtu, read_vlan,
+    reference, resource_name, timestamp, write_luns, write_vlan,
 };
 
 pub fn write_template(template: &Template, stamp: Stamp) -> v1::Template {
@@ -88,18 +88,22 @@ fn read_vnic(message: v1::VnicTemplate, at: &Path<'_>, problems: &mut Problems) 
 }
 
 fn write_vhba(vhba: &VhbaTemplate) -> v1::VhbaTemplate {
-    let VhbaTemplate { san, qos, wwn_pool } = vhba;
+    let VhbaTemplate { san, qos, wwn_pool, luns } = vhba;
+    let (lun_mask, boot_lun) = write_luns(luns);
     v1::VhbaTemplate {
         san: resource_name(ResourceKind::San, san),
         qos_policy: reference(ResourceKind::QosPolicy, qos.as_ref()),
         wwn_pool: resource_name(ResourceKind::Pool, wwn_pool),
+        lun_mask,
+        boot_lun,
     }
 }
 
 fn read_vhba(message: v1::VhbaTemplate, at: &Path<'_>, problems: &mut Problems) -> Option<VhbaTemplate> {
-    let v1::VhbaTemplate { san, qos_policy, wwn_pool } = message;
+    let v1::VhbaTemplate { san, qos_policy, wwn_pool, lun_mask, boot_lun } = message;
+    let luns = read_luns(&lun_mask, boot_lun, at, problems);
     let san = parse_reference(ResourceKind::San, &san, &at.field("san"), problems);
     let qos = parse_optional_reference(ResourceKind::QosPolicy, &qos_policy, &at.field("qos_policy"), problems);
     let wwn_pool = parse_reference(ResourceKind::Pool, &wwn_pool, &at.field("wwn_pool"), problems);
-    Some(VhbaTemplate { san: san?, qos: qos?, wwn_pool: wwn_pool? })
+    Some(VhbaTemplate { san: san?, qos: qos?, wwn_pool: wwn_pool?, luns: luns? })
 }

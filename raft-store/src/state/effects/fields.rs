@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use twinrail_proto::domain::{
-    AdminState, Binding, BindingPhase, Director, DirectorRole, Epoch, FailoverReceipt, Home, Lan, MacSource, Name,
-    Pool, PoolRanges, QosPolicy, RailAddresses, San, Server, TemplateMode, Vhba, VhbaTemplate, Vnic, VnicTemplate,
-    WwnSource,
+    AdminState, Binding, BindingPhase, Director, DirectorRole, Epoch, FailoverReceipt, Home, Lan, LunChoice, LunNumber,
+    MacSource, Name, Pool, PoolRanges, QosPolicy, RailAddresses, San, SanDisk, SanFence, Server, TemplateMode, Vhba,
+    VhbaTemplate, Vnic, VnicTemplate, WwnSource,
 };
 
 use super::Value;
@@ -18,7 +18,8 @@ impl Value<'_> {
         match self {
             Value::Director(it) => director(it),
             Value::Server(it) => server(it),
-            Value::Lan(Lan { name: _, uplinks: ports }) | Value::San(San { name: _, uplinks: ports }) => uplinks(ports),
+            Value::Lan(Lan { name: _, uplinks: ports }) => uplinks(ports),
+            Value::San(it) => san(it),
             Value::Pool(it) => pool(it),
             Value::QosPolicy(it) => qos_policy(it),
             Value::Template(it) => vec![field("mode", template_mode(it.mode))],
@@ -73,8 +74,31 @@ fn server(it: &Server) -> Vec<Field> {
     fields
 }
 
-fn uplinks(uplinks: &BTreeMap<Name, String>) -> Vec<Field> {
-    uplinks.iter().map(|(director, port)| (Cow::Owned(format!("uplinks[{director}]")), port.clone())).collect()
+fn uplinks(uplinks: &BTreeMap<Name, impl ToString>) -> Vec<Field> {
+    uplinks.iter().map(|(director, port)| (Cow::Owned(format!("uplinks[{director}]")), port.to_string())).collect()
+}
+
+fn san(it: &San) -> Vec<Field> {
+    let San { name: _, uplinks: ports, fence, chap, digests, disks, masks } = it;
+    let mut fields = uplinks(ports);
+    if *fence == SanFence::Login {
+        fields.push(field("fence", "login"));
+    }
+    fields.extend(chap.as_ref().map(|it| field("chap.user", &it.user)));
+    let digests = [("header_digest", digests.header), ("data_digest", digests.data)];
+    fields.extend(digests.into_iter().filter(|it| it.1).map(|(name, _)| field(name, "crc32c")));
+    fields.extend(disks.iter().map(|(name, SanDisk { octets, block_length })| {
+        (Cow::Owned(format!("disks[{name}]")), format!("{octets} octets in blocks of {block_length}"))
+    }));
+    let shown = masks.iter().flat_map(|(wwpn, luns)| luns.iter().map(move |(lun, disk)| (wwpn, lun, disk)));
+    fields.extend(shown.map(|(wwpn, lun, disk)| (Cow::Owned(format!("masks[{wwpn}].{lun}")), disk.to_string())));
+    fields
+}
+
+fn luns(LunChoice { mask, boot }: &LunChoice) -> Vec<Field> {
+    let numbers: Vec<String> = mask.iter().map(LunNumber::to_string).collect();
+    let mask = (!mask.is_empty()).then(|| field("lun_mask", numbers.join(",")));
+    mask.into_iter().chain(optional("boot_lun", boot)).collect()
 }
 
 fn pool(it: &Pool) -> Vec<Field> {
@@ -118,10 +142,11 @@ fn vnic_template(it: &VnicTemplate) -> Vec<Field> {
 }
 
 fn vhba_template(it: &VhbaTemplate) -> Vec<Field> {
-    let VhbaTemplate { san, qos, wwn_pool } = it;
+    let VhbaTemplate { san, qos, wwn_pool, luns: choice } = it;
     let mut fields = vec![field("san", san)];
     fields.extend(optional("qos", qos));
     fields.push(field("wwn_pool", wwn_pool));
+    fields.extend(luns(choice));
     fields
 }
 
@@ -147,7 +172,7 @@ fn vnic(it: &Vnic) -> Vec<Field> {
 }
 
 fn vhba(it: &Vhba) -> Vec<Field> {
-    let Vhba { name: _, id, wwpn, wwnn, wwn_source, san, qos, home } = it;
+    let Vhba { name: _, id, wwpn, wwnn, wwn_source, san, qos, luns: choice, home } = it;
     let source = match wwn_source {
         WwnSource::Pool(pool) => format!("pool {pool}"),
         WwnSource::Fixed { .. } => "fixed".to_owned(),
@@ -155,6 +180,7 @@ fn vhba(it: &Vhba) -> Vec<Field> {
     let mut fields = vec![field("adapter_id", id), field("wwpn", wwpn), field("wwnn", wwnn)];
     fields.extend([field("wwn_source", source), field("san", san)]);
     fields.extend(optional("qos", qos));
+    fields.extend(luns(choice));
     fields.extend(home_fields(home));
     fields
 }
@@ -179,6 +205,10 @@ fn failover(it: &FailoverReceipt) -> Vec<Field> {
         let times = [("carrying", step.carrying), ("announced", step.announced)];
         let seen = times.into_iter().filter_map(|(name, time)| Some((name, time?)));
         fields.extend(seen.map(|(name, time)| (Cow::Owned(format!("{}.{name}", step.resource)), time.to_string())));
+        let phases: Vec<String> = step.phases.iter().map(|it| format!("{} {} ms", it.phase, it.ms)).collect();
+        if !phases.is_empty() {
+            fields.push((Cow::Owned(format!("{}.phases", step.resource)), phases.join(", ")));
+        }
     }
     fields
 }

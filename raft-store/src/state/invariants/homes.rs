@@ -35,12 +35,9 @@ fn check_adapter(state: &State, profile: &Profile, adapter: Adapter<'_>) -> Vec<
 }
 
 fn fits(state: &State, adapter: &Adapter<'_>, director: &Name) -> bool {
-    let uplinks = match adapter.kind {
-        AdapterKind::Vnic => state.lans().get(adapter.cloud).map(|lan| &lan.value.uplinks),
-        AdapterKind::Vhba => state.sans().get(adapter.cloud).map(|san| &san.value.uplinks),
+    let has_uplink = match adapter.kind {
+        AdapterKind::Vnic => state.lans().get(adapter.cloud).is_some_and(|it| it.value.uplinks.contains_key(director)),
+        AdapterKind::Vhba => state.sans().get(adapter.cloud).is_some_and(|it| it.value.uplinks.contains_key(director)),
     };
-    match (state.directors().get(director), uplinks) {
-        (Some(director), Some(uplinks)) => unfitness(&director.value, adapter, uplinks).is_none(),
-        _ => false,
-    }
+    state.directors().get(director).is_some_and(|it| unfitness(&it.value, adapter, has_uplink).is_none())
 }

@@ -79,6 +79,7 @@ pub(super) fn check_vnic(draft: &Draft<'_>, field: &str, name: &Name, spec: &Vni
 /// Everything of a vHBA but its world-wide names.
 pub(super) fn check_vhba(draft: &Draft<'_>, field: &str, spec: &VhbaSpec) -> Result<(), Rejection> {
     draft.refer::<San>(&spec.san, || format!("{field}.san"))?;
+    spec.luns.check().map_err(|error| invalid(&format!("{field}.boot_lun"), error))?;
     check_qos(draft, field, spec.qos.as_ref())
 }
 

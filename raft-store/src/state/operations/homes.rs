@@ -152,29 +152,25 @@ fn check_fit(
     arrives: bool,
 ) -> Result<(), Rejection> {
     let director = draft.refer::<Director>(director, || "homes".to_owned())?;
-    let uplinks = match adapter.kind {
-        AdapterKind::Vnic => draft.require::<Lan>(adapter.cloud).map(|lan| &lan.uplinks)?,
-        AdapterKind::Vhba => draft.require::<San>(adapter.cloud).map(|san| &san.uplinks)?,
+    let has_uplink = match adapter.kind {
+        AdapterKind::Vnic => draft.require::<Lan>(adapter.cloud)?.uplinks.contains_key(&director.name),
+        AdapterKind::Vhba => draft.require::<San>(adapter.cloud)?.uplinks.contains_key(&director.name),
     };
     let drained = arrives && director.admin_state == AdminState::Drained;
-    let reason = unfitness(director, adapter, uplinks).or(drained.then_some(Unfitness::Drained));
+    let reason = unfitness(director, adapter, has_uplink).or(drained.then_some(Unfitness::Drained));
     match reason {
         Some(reason) => Err(Rejection::Unfit { director: director.name.clone(), adapter: path.to_owned(), reason }),
         None => Ok(()),
     }
 }
 
-/// Why this director can never be a home or successor of this adapter, whose cloud has these uplinks.
-pub(in crate::state) fn unfitness(
-    director: &Director,
-    adapter: &Adapter<'_>,
-    uplinks: &BTreeMap<Name, String>,
-) -> Option<Unfitness> {
+/// Why this director can never be a home or successor of this adapter, with or without an uplink to its cloud.
+pub(in crate::state) fn unfitness(director: &Director, adapter: &Adapter<'_>, has_uplink: bool) -> Option<Unfitness> {
     if director.role == DirectorRole::Witness {
         return Some(Unfitness::Witness);
     }
     let cloud = || cloud_key(adapter.kind, adapter.cloud);
-    (!uplinks.contains_key(&director.name)).then(|| Unfitness::NoUplink { cloud: cloud() })
+    (!has_uplink).then(|| Unfitness::NoUplink { cloud: cloud() })
 }
 
 pub(super) fn cloud_key(kind: AdapterKind, name: &Name) -> ResourceKey {

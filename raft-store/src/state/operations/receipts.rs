@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use twinrail_proto::domain::{AdapterId, FailoverReceipt, Name, ReceiptMove, UnixMillis};
+use twinrail_proto::domain::{AdapterId, FailoverReceipt, Name, PhaseTime, ReceiptMove, UnixMillis};
 
 use super::homes::Moved;
 use crate::state::Rejection;
 use crate::state::draft::Draft;
-use crate::state::limits::MAX_FAILOVERS;
+use crate::state::limits::{MAX_FAILOVERS, MAX_PHASES};
 
 /// Files a receipt under the revision of its plan. What the state knows better than the planner is filled in.
 pub(super) fn create(
@@ -25,6 +25,7 @@ pub(super) fn create(
             epoch: done.home.epoch,
             carrying: step.carrying,
             announced: step.announced,
+            phases: Vec::new(),
         })
     });
     let moves = moves.collect::<Result<Vec<_>, Rejection>>()?;
@@ -43,13 +44,14 @@ fn drop_oldest(draft: &mut Draft<'_>) {
     }
 }
 
-/// Notes when a new home carried and announced its adapters. What was noted first stays.
+/// Notes when a new home carried and announced its adapters, and what the fences of vHBAs took. What was noted first stays.
 pub(super) fn complete(
     draft: &mut Draft<'_>,
     failover: &Name,
     director: &Name,
     carrying: &[(AdapterId, UnixMillis)],
     announced: &[(AdapterId, UnixMillis)],
+    phases: &[(AdapterId, Vec<PhaseTime>)],
 ) -> Result<(), Rejection> {
     let receipt = draft.edit::<FailoverReceipt>(failover)?;
     let mut steps: BTreeMap<AdapterId, &mut ReceiptMove> =
@@ -63,6 +65,12 @@ pub(super) fn complete(
     }
     for &(adapter, at) in announced {
         steps.get_mut(&adapter).ok_or_else(|| missing(adapter))?.announced.get_or_insert(at);
+    }
+    for (adapter, phases) in phases {
+        let step = steps.get_mut(adapter).ok_or_else(|| missing(*adapter))?;
+        if step.phases.is_empty() {
+            step.phases = phases.iter().take(MAX_PHASES).cloned().collect();
+        }
     }
     Ok(())
 }

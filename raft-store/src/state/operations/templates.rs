@@ -43,8 +43,9 @@ pub(super) fn vnic_spec(VnicTemplate { lan, vlan, mtu, qos, mac_pool }: &VnicTem
 }
 
 /// See [`vnic_spec`].
-pub(super) fn vhba_spec(VhbaTemplate { san, qos, wwn_pool }: &VhbaTemplate) -> VhbaSpec {
-    VhbaSpec { san: san.clone(), qos: qos.clone(), wwn: WwnSource::Pool(wwn_pool.clone()) }
+pub(super) fn vhba_spec(VhbaTemplate { san, qos, wwn_pool, luns }: &VhbaTemplate) -> VhbaSpec {
+    let wwn = WwnSource::Pool(wwn_pool.clone());
+    VhbaSpec { san: san.clone(), qos: qos.clone(), wwn, luns: luns.clone() }
 }
 
 /// The field of the template's vNIC or vHBA that an error is about.
@@ -127,8 +128,8 @@ fn conform_vhba(
             if vhba.san != wanted.san {
                 reset(&mut vhba.home);
             }
-            let VhbaTemplate { san, qos, wwn_pool: _ } = wanted.clone();
-            (vhba.san, vhba.qos) = (san, qos);
+            let VhbaTemplate { san, qos, wwn_pool: _, luns } = wanted.clone();
+            (vhba.san, vhba.qos, vhba.luns) = (san, qos, luns);
             Ok(())
         }
         None => vhbas::add_from_template(draft, profile, name, wanted),

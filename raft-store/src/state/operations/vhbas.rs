@@ -45,8 +45,8 @@ pub(super) fn update(
     if spec.san != before.san {
         reset(&mut home);
     }
-    let VhbaSpec { san, qos, wwn: wwn_source } = spec.clone();
-    let vhba = Vhba { name: name.clone(), id: before.id, wwpn, wwnn, wwn_source, san, qos, home };
+    let VhbaSpec { san, qos, wwn: wwn_source, luns } = spec.clone();
+    let vhba = Vhba { name: name.clone(), id: before.id, wwpn, wwnn, wwn_source, san, qos, luns, home };
     draft.edit::<Profile>(profile)?.vhbas.insert(name.clone(), vhba);
     Ok(())
 }
@@ -99,9 +99,9 @@ fn insert(
     }
     check_vhba(draft, field, spec)?;
     let (wwpn, wwnn) = obtain(draft, &spec.wwn, None, Taker { field: wwn_field, adapter: &path })?;
-    let VhbaSpec { san, qos, wwn: wwn_source } = spec.clone();
+    let VhbaSpec { san, qos, wwn: wwn_source, luns } = spec.clone();
     let (id, home) = (draft.new_adapter_id()?, Home::default());
-    let vhba = Vhba { name: name.clone(), id, wwpn, wwnn, wwn_source, san, qos, home };
+    let vhba = Vhba { name: name.clone(), id, wwpn, wwnn, wwn_source, san, qos, luns, home };
     draft.edit::<Profile>(profile)?.vhbas.insert(name.clone(), vhba);
     Ok(())
 }
