@@ -1,7 +1,9 @@
 //! One vHBA, two directors on a thread of their own, and a SAN of files, over real TCP on loopback.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -217,6 +219,27 @@ impl Served {
         let output = command.arg(self.uri()).output().expect("qemu-io; `make deps` installs it");
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.success() && !text.contains("failed"), text)
+    }
+
+    /// Sends so many reads in one go, and says with which errors they are answered; 0: none.
+    pub fn errors_of_reads(&self, count: u64) -> Vec<u32> {
+        let mut stream = UnixStream::connect(&self.path).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+        // Flags, then GO of the default export; the greeting, BLOCK_SIZE, EXPORT and ACK come back.
+        let go = [&b"\0\0\0\x03IHAVEOPT"[..], &7u32.to_be_bytes(), &6u32.to_be_bytes(), &[0; 6]].concat();
+        stream.write_all(&go).expect("sent");
+        stream.read_exact(&mut [0; 18 + 34 + 32 + 20]).expect("the handshake");
+        for cookie in 0..count {
+            let head = [0x2560_9513, 0u32].map(u32::to_be_bytes).concat();
+            let place = [cookie, 512 * cookie].map(u64::to_be_bytes).concat();
+            stream.write_all(&[head, place, 512u32.to_be_bytes().to_vec()].concat()).expect("sent");
+        }
+        let mut reply = [0; 16];
+        let mut next = || {
+            stream.read_exact(&mut reply).expect("a reply");
+            u32::from_be_bytes(reply[4..8].try_into().expect("four octets"))
+        };
+        (0..count).map(|_| next()).collect()
     }
 
     #[track_caller]

@@ -4,21 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use twinrail_datapath::commands::initiator::Home;
 use twinrail_datapath::{Event, Machine, Problem, PublishReport, ServerConfig as DatapathConfig, ServerDatapath};
-use twinrail_failover::agent::{Agent, Effect, Refusal};
-use twinrail_proto::domain::{AdapterId, Name, Rail, RailAddresses, Revision};
+use twinrail_failover::agent::{Agent, Effect, Refusal, Route};
+use twinrail_proto::domain::{AdapterId, DirectorId, Name, Rail, RailAddresses, Revision};
 use twinrail_proto::grpc::internal::v1::agent_message::Message;
 use twinrail_proto::grpc::internal::v1::{
     AgentMessage, AttachRequest, DeviceReport, DirectorMessage, Released, device_report,
 };
+use twinrail_proto::rail::ClusterTag;
 
 use super::attach::{Attacher, stay_attached};
 use super::identity::{IdentityError, machine_id};
 use super::keeper::{Durable, Keeper};
 use super::memory::{MemoryError, MemoryFile};
 use super::table::server_table;
+use super::vhba::{Assigned, Common, LunMemory, LunMemoryError, Vhbas, Way};
 use super::words::{self, Device};
 use crate::config::{ServerConfig, rails_config};
 use crate::link::{Identity, Links, PathBoard};
@@ -40,6 +43,8 @@ pub enum AgentError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    #[error(transparent)]
+    LunMemory(#[from] LunMemoryError),
     #[error("the datapath cannot start: {0}")]
     Datapath(#[from] twinrail_datapath::StartError),
     #[error("the cluster's name cannot be sent in a header")]
@@ -62,6 +67,12 @@ struct Runner {
     released: BTreeMap<Name, Revision>,
     problems: BTreeMap<AdapterId, String>,
     up: BTreeSet<(Name, Rail)>,
+    vhbas: Vhbas,
+    director_ids: BTreeMap<DirectorId, Name>,
+    /// The vHBAs of the newest assignment; None: there was none since the start, and what is remembered stays.
+    assigned_vhbas: Option<BTreeMap<AdapterId, Assigned>>,
+    /// Profiles to be released whose vHBAs have not gone yet.
+    releasing: BTreeMap<Name, Revision>,
 }
 
 /// Runs until a signal asks to stop; then the devices go away.
@@ -72,7 +83,8 @@ pub async fn run(config: ServerConfig) -> Result<(), AgentError> {
     let memory = MemoryFile::new(&config.state_dir);
     let agent = Agent::new(memory.read()?);
     let (keeper, mut durable) = Keeper::start(memory);
-    let mut runner = Runner::start(&config, (agent, keeper), machine_id, news, heard_sender)?;
+    let vhba_news = Arc::new(Notify::new());
+    let mut runner = Runner::start(&config, (agent, keeper), machine_id, (news, vhba_news.clone()), heard_sender)?;
     runner.publish();
     tracing::info!(server = %config.name, cluster = %config.cluster, "running");
     let mut refresh = tokio::time::interval(REFRESH_PATHS);
@@ -95,7 +107,11 @@ pub async fn run(config: ServerConfig) -> Result<(), AgentError> {
                 }
                 _ => {}
             },
-            _ = refresh.tick() => runner.look_at_paths(),
+            _ = refresh.tick() => {
+                runner.look_at_paths();
+                runner.say();
+            }
+            () = vhba_news.notified() => runner.look_at_vhbas(),
             () = clock::sleep_until(deadline) => {
                 let effects = runner.agent.tick(clock::now());
                 runner.act(effects);
@@ -113,7 +129,7 @@ impl Runner {
         config: &ServerConfig,
         (agent, keeper): (Agent, Keeper),
         machine_id: String,
-        news: mpsc::Sender<Event>,
+        (news, vhba_news): (mpsc::Sender<Event>, Arc<Notify>),
         heard: mpsc::Sender<DirectorMessage>,
     ) -> Result<Self, AgentError> {
         let rails = config.rails.addresses();
@@ -135,6 +151,13 @@ impl Runner {
             rail_a: rails.a.to_string(),
             rail_b: rails.b.to_string(),
         };
+        let common = Common {
+            cluster: ClusterTag::of(&config.cluster),
+            server: config.name.clone(),
+            rails,
+            settings: config.vhba.clone(),
+            memory: LunMemory::open(&config.state_dir)?,
+        };
         let attacher = Attacher { identity, links: links.clone(), request, said: hears, heard };
         Ok(Self {
             agent,
@@ -150,6 +173,10 @@ impl Runner {
             released: BTreeMap::new(),
             problems: BTreeMap::new(),
             up: BTreeSet::new(),
+            vhbas: Vhbas::start(common, vhba_news),
+            director_ids: BTreeMap::new(),
+            assigned_vhbas: None,
+            releasing: BTreeMap::new(),
         })
     }
 
@@ -166,6 +193,8 @@ impl Runner {
         if current {
             changed = self.devices != heard.devices || self.directors != heard.directors;
             self.devices = heard.devices;
+            self.assigned_vhbas = Some(heard.vhbas);
+            self.director_ids = heard.director_ids;
             if !heard.directors.is_empty() {
                 self.directors = heard.directors;
             }
@@ -177,6 +206,7 @@ impl Runner {
         if changed {
             self.publish();
         }
+        self.follow_vhbas();
         self.act(effects);
     }
 
@@ -195,6 +225,41 @@ impl Runner {
             let now_up = self.up.contains(&(director.clone(), rail));
             let effects = self.agent.on_path(&director, rail, now_up, clock::now());
             self.act(effects);
+            self.follow_vhbas();
+        }
+    }
+
+    /// Gives vHBAs their homes and paths, ends those that this server has no longer.
+    fn follow_vhbas(&mut self) {
+        let Some(assigned) = &self.assigned_vhbas else { return };
+        let addresses = self.director_ids.iter().filter_map(|(&id, name)| Some((id, *self.directors.get(name)?)));
+        self.vhbas.set_directors(addresses.collect());
+        let wanted = self.agent.newest_routes();
+        let wanted = wanted.filter_map(|(id, route)| Some((id, (assigned.get(&id)?.clone(), self.way(route)))));
+        self.vhbas.set(wanted.collect());
+    }
+
+    fn way(&self, route: &Route) -> Way {
+        let Some(name) = &route.home else { return Way::default() };
+        let director = self.director_ids.iter().find(|(_, it)| *it == name).map(|(&id, _)| id);
+        let home = director.map(|director| Home { director, epoch: route.epoch });
+        Way { home, up: Rail::ALL.map(|rail| self.up.contains(&(name.clone(), rail))) }
+    }
+
+    /// Something of a vHBA is new. What waited for its end may go on.
+    fn look_at_vhbas(&mut self) {
+        self.vhbas.reconcile();
+        let gone = self.releasing.extract_if(.., |profile, _| !self.vhbas.has(profile));
+        gone.for_each(|(profile, revision)| self.keeper.acknowledge(profile, revision));
+        self.say();
+    }
+
+    /// A release is acknowledged when nothing of the profile is left: its vNICs went with the last table.
+    fn acknowledge_release(&mut self, profile: Name, revision: Revision) {
+        if self.vhbas.has(&profile) {
+            self.releasing.insert(profile, revision);
+        } else {
+            self.keeper.acknowledge(profile, revision);
         }
     }
 
@@ -212,7 +277,7 @@ impl Runner {
                 Effect::Create { adapter, .. } => tracing::info!(adapter = adapter.0, "created"),
                 Effect::Remove { adapter } => tracing::info!(adapter = adapter.0, "removed"),
                 Effect::Persist => self.keeper.persist(self.agent.memory()),
-                Effect::AcknowledgeRelease { profile, revision } => self.keeper.acknowledge(profile, revision),
+                Effect::AcknowledgeRelease { profile, revision } => self.acknowledge_release(profile, revision),
                 Effect::Refuse(Refusal::OldRevision { .. }) => {}
                 Effect::Refuse(refusal) => tracing::warn!(%refusal, "an assignment was refused"),
             }
@@ -258,14 +323,21 @@ impl Runner {
         let released = self.released.iter().map(|(profile, revision)| {
             Message::Released(Released { profile: profile.to_string(), revision: revision.0 })
         });
-        let devices = self.agent.routes().map(|(id, _)| device_report::Device {
-            adapter: id.0,
-            problem: self.problems.get(&id).cloned().unwrap_or_default(),
-            ..Default::default()
+        let devices = self.agent.routes().map(|(id, _)| {
+            let problem = self.problems.get(&id).cloned().unwrap_or_default();
+            let plain = device_report::Device { adapter: id.0, problem, luns: Vec::new(), vhba: None };
+            self.vhbas.report(id, &self.director_ids).unwrap_or(plain)
         });
         let devices = Message::Devices(DeviceReport { devices: devices.collect() });
         let messages = released.chain([devices]).map(|message| AgentMessage { message: Some(message) });
-        self.said.send_replace(Arc::new(messages.collect()));
+        let messages: Vec<AgentMessage> = messages.collect();
+        self.said.send_if_modified(|said| {
+            let new = **said != messages;
+            if new {
+                *said = Arc::new(messages);
+            }
+            new
+        });
     }
 }
 
