@@ -99,7 +99,15 @@ fn an_owner_that_is_killed_leaves_nothing() -> Result<()> {
         kill_process(Pid::from_child(&owner), signal)?;
         owner.wait()?;
         wait_until_gone(&id).with_context(|| format!("after {signal:?}"))?;
-        std::fs::remove_dir_all(id.run_dir())?;
+        // Who was killed cannot say that it ended in order: the logs may be wanted.
+        ensure!(
+            id.run_dir().exists() == (signal == Signal::KILL),
+            "after {signal:?}: logs are in {}",
+            id.run_dir().display()
+        );
+        if signal == Signal::KILL {
+            std::fs::remove_dir_all(id.run_dir())?;
+        }
     }
     Ok(())
 }
@@ -145,5 +153,14 @@ fn wait_until_gone(id: &LabId) -> Result<()> {
         ensure!(Instant::now() < end, "lab {id} is still there");
         std::thread::sleep(SECOND / 50);
     }
+    Ok(())
+}
+
+/// Nothing is built, and nobody needs to be root.
+#[test]
+fn the_demo_says_what_it_is_when_asked() -> Result<()> {
+    let output = Command::new(env!("CARGO_BIN_EXE_demo")).arg("--help").output()?;
+    let said = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success() && said.contains("Usage") && said.contains("STAY=1"), "{said}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! A rail, or one machine's cable to it, is cut and restored: nobody waits longer than 50 ms, no home changes.
+//! A rail, or one machine's cable to it, is cut and restored: nobody waits longer than 50 ms, no home changes. When both are cut
+//! nobody is carried, and afterwards everybody is again where he was.
 
 use std::time::Duration;
 
@@ -51,6 +52,26 @@ fn one_cable_of_a_director_may_go() -> Result<()> {
 fn one_cable_of_a_director_may_go_once() -> Result<()> {
     let cut = |lab: &Lab, rail| lab.cut_cable("d1", Segment::Rail(rail)).map(drop);
     each_rail(Layout::default(), cut, |lab, rail| lab.restore_cable("d1", Segment::Rail(rail)))
+}
+
+#[test]
+fn after_the_loss_of_both_rails_homes_are_spread_as_before() -> Result<()> {
+    let _turn = remnants::turn()?;
+    Scenario::watched(Layout::default(), &["s1", "s2", "s3"])?.check(|scenario| {
+        let homes = scenario.homes()?;
+        for _ in 0..3 {
+            Rail::ALL.into_iter().try_for_each(|rail| scenario.lab.cut_rail(rail).map(drop))?;
+            // Longer than a lease: all directors have lost each other, and nobody carries.
+            std::thread::sleep(3 * CUT_FOR);
+            Rail::ALL.into_iter().try_for_each(|rail| scenario.lab.restore_rail(rail))?;
+            scenario.wait_for_answers()?;
+            std::thread::sleep(3 * CUT_FOR);
+            let after = scenario.homes()?;
+            println!("homes before {homes:?}, after {after:?}");
+            ensure!(after == homes, "after an outage of both rails homes were {after:?}, before it {homes:?}");
+        }
+        scenario.lab.check_flights().map(drop)
+    })
 }
 
 fn each_rail(

@@ -80,7 +80,9 @@ fn receipt(scenario: &Scenario, lost: &str) -> Result<String> {
             failovers.iter().filter(|it| it["directorLost"].as_str().is_some_and(|name| name.ends_with(lost)));
         let complete = |it: &&serde_json::Value| {
             let moves = it["moves"].as_array().map_or(&[][..], Vec::as_slice);
-            !moves.is_empty() && moves.iter().all(|it| it["carryTime"].is_string() && it["announceTime"].is_string())
+            let carried = !moves.is_empty()
+                && moves.iter().all(|it| it["carryTime"].is_string() && it["announceTime"].is_string());
+            carried && it["commitTime"].is_string()
         };
         Ok(of_lost.rfind(complete).cloned())
     })?;

@@ -55,6 +55,7 @@ pub use clock::Clock;
 pub use config::{DirectorConfig, RailsConfig, ServerConfig};
 pub use counters::{AdapterCounters, Counters, Traffic};
 pub use director::{Carry, DirectorAdapter, DirectorDatapath, DirectorTable, LanPort, SteppedDirector};
+pub use edge::kernel::port_state;
 pub use error::{EdgeError, Problem, StartError};
 pub use event::{Event, Events};
 pub use lease::{Grant, STALL};

@@ -24,6 +24,7 @@
 //! | [`release`] | when a profile that leaves a server may start on another | 5 |
 //! | [`agent`] | which home a server's adapters follow | 2, 4, 5 |
 //! | [`takeover`] | what a vHBA's new home does before its first command | 6 |
+//! | [`uplinks`] | which LAN ports of a director can be relied upon | 2 |
 //! | [`election`] | which survivor stands for election, and when | 4 (speed) |
 
 pub mod agent;
@@ -35,6 +36,7 @@ pub mod release;
 mod standing;
 pub mod takeover;
 mod time;
+pub mod uplinks;
 
 pub use standing::Standing;
 pub use time::Moment;

@@ -8,6 +8,7 @@ pub mod config;
 pub mod director;
 pub mod link;
 pub mod metrics;
+mod problems;
 mod reminders;
 pub mod stop;
 pub mod telemetry;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use twinrail::config::{DirectorConfig, ServerConfig};
 use twinrail::{agent, cli, config, director, telemetry};
@@ -52,7 +53,7 @@ struct ServerArguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { options, command } = Arguments::parse();
+    let Arguments { options, command } = Arguments::try_parse().unwrap_or_else(|error| with_reason(error).exit());
     match command {
         Command::Director(DirectorArguments { config: Some(config), .. }) => exit_code(run_director(&config)),
         Command::Server(ServerArguments { config: Some(config), .. }) => exit_code(run_server(&config)),
@@ -65,6 +66,17 @@ fn main() -> ExitCode {
         Command::Client(command) => run_client(options, cli::Request::Client(command)),
         Command::Director(_) | Command::Server(_) => unreachable!("clap asks for --config or a verb"),
     }
+}
+
+/// Who writes `--if-match` where it means nothing is told so, not only that the flag is not known.
+fn with_reason(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && flag == "--if-match"
+    {
+        let reason = "an etag belongs to a resource that is there: give it, behind the verb, to what changes one";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![reason.into()]));
+    }
+    error
 }
 
 fn exit_code(done: anyhow::Result<()>) -> ExitCode {

@@ -32,6 +32,18 @@ fn a_wrong_command_line_is_refused_before_anything_is_sent() {
         &["template", "create", "web", "--vnic", "eth0,lan=prod,vlna=10"],
         &["vnic", "create", "web-1/eth0", "--mac", "02:00:00:00:00:01", "--mac-pool", "macs"],
         &["server", "list", "--timeout", "soon"],
+        &["server", "create", "s1", "--max-adapters", "0"],
+        &["vnic", "update", "web-1/eth0", "--mtu", "0"],
+        &["template", "create", "web", "--vnic", "eth0,lan=prod,mac-pool=macs,mtu=0"],
+        &["template", "create", "web", "--vnic", "eth0,lan=a,mac-pool=macs", "--vnic", "eth0,lan=b,mac-pool=macs"],
+        &["template", "update", "web", "--vnic", "eth0,lan=a,mac-pool=macs", "--remove-vnic", "eth0"],
+        &["profile", "create", "web-1", "--vhba", "hba0,san=a,wwn-pool=wwns", "--vhba", "hba0,san=b,wwn-pool=wwns"],
+        &["lan", "create", "prod", "--uplink", "d1=lan0", "--uplink", "d1=lan1"],
+        &["lan", "update", "prod", "--uplink", "d1=lan0", "--remove-uplink", "d1"],
+        &["lan", "create", "prod", "--if-match", "7"],
+        &["cluster", "rebalance", "--if-match", "7"],
+        &["director", "transfer-leadership", "--if-match", "7"],
+        &["--if-match", "7", "lan", "delete", "prod"],
         &["nonsense"],
     ] {
         let output = twinrail(arguments);
@@ -48,6 +60,33 @@ fn every_endpoint_is_tried_and_told() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&first) && said.contains(&second) && said.contains("refused"), "{said}");
     assert!(output.stdout.is_empty());
+}
+
+/// A change that hung may have been made; a read is simply asked for again.
+#[test]
+fn a_hung_endpoint_is_left_and_only_a_change_is_told_how_to_be_repeated() {
+    let hung = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let endpoints = format!("http://{},{}", hung.local_addr().expect("an address"), deaf_endpoint());
+    let ask = |verb: &[&str]| {
+        let output = twinrail(&[&["--endpoint", &endpoints, "--timeout", "600ms"], verb].concat());
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let said = ask(&["lan", "list"]);
+    assert!(said.contains("no answer within") && said.contains("refused") && !said.contains("request-id"), "{said}");
+    let said = ask(&["lan", "delete", "prod", "--request-id", "4711"]);
+    assert!(said.contains("no answer within") && said.contains("--request-id 4711"), "{said}");
+    let said = ask(&["lan", "delete", "prod", "--dry-run"]);
+    assert!(!said.contains("request-id"), "{said}");
+}
+
+#[test]
+fn who_gives_an_etag_where_there_is_none_is_told_why_not() {
+    let said = text(&twinrail(&["cluster", "rebalance", "--if-match", "7"]).stderr);
+    assert!(said.contains("an etag belongs to a resource that is there"), "{said}");
+    let deaf = deaf_endpoint();
+    let output = twinrail(&["--endpoint", &deaf, "lan", "delete", "prod", "--if-match", "7"]);
+    assert_eq!(output.status.code(), Some(1), "it was understood: {}", text(&output.stderr));
 }
 
 #[test]

@@ -179,14 +179,17 @@ fn failovers() {
         last_seen: 1_700_000_000_000,
         detected: 1_700_000_000_080,
         decided: 1_700_000_000_090,
-        committed: 1_700_000_000_123,
+        committed: Some(1_700_000_000_123),
         moves: vec![step, unseen],
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
     };
     insta::assert_json_snapshot!(to_json(&write_failover(&receipt, STAMP)));
     let paths_lost = FailoverCause::PathsLost { server: name("s1"), director: name("d1") };
     let drain = FailoverCause::Drain(name("d1"));
-    for cause in [paths_lost, drain, FailoverCause::Rebalance, FailoverCause::Operator, FailoverCause::Homeless] {
+    let uplink_lost = FailoverCause::UplinkLost { director: name("d1"), lan: name("prod") };
+    for cause in
+        [paths_lost, drain, FailoverCause::Rebalance, FailoverCause::Operator, FailoverCause::Homeless, uplink_lost]
+    {
         let receipt = FailoverReceipt { cause, moves: Vec::new(), trace_id: None, ..receipt.clone() };
         insta::assert_json_snapshot!(to_json(&write_failover(&receipt, STAMP)));
     }

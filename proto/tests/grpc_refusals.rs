@@ -21,11 +21,12 @@ fn a_template_with_everything_wrong() {
     let good = v1::VnicTemplate { lan: "lans/prod".into(), mac_pool: "pools/macs".into(), ..Default::default() };
     let vnics = [
         ("eth0", v1::VnicTemplate { vlan: access(4095), ..good.clone() }),
-        ("eth1", v1::VnicTemplate { vlan: access(0), mtu: 70000, ..good.clone() }),
+        ("eth1", v1::VnicTemplate { vlan: access(99_999), mtu: Some(70_000), ..good.clone() }),
         ("eth2", v1::VnicTemplate { vlan: trunk(vec![]), ..good.clone() }),
-        ("eth3", v1::VnicTemplate { vlan: trunk((1..200).collect()), mtu: 1279, ..good.clone() }),
+        ("eth3", v1::VnicTemplate { vlan: trunk((1..200).collect()), mtu: Some(1279), ..good.clone() }),
         ("eth4", v1::VnicTemplate { lan: "prod".into(), qos_policy: "gold".into(), ..Default::default() }),
-        ("Eth 5", good),
+        ("eth5", v1::VnicTemplate { vlan: access(0), mtu: Some(0), ..good.clone() }),
+        ("Eth 6", good),
     ];
     let message = v1::Template {
         mode: 9,

@@ -132,7 +132,7 @@ fn template(index: usize, mtu: u32) -> v1::Template {
         let vnic = v1::VnicTemplate {
             lan: "lans/prod".to_owned(),
             mac_pool: "pools/macs".to_owned(),
-            mtu,
+            mtu: Some(mtu),
             ..Default::default()
         };
         template.vnics.insert(format!("eth{number}"), vnic);

@@ -53,6 +53,7 @@ fn tell(narrator: &mut Narrator, stay: bool) -> Result<()> {
     }
     told?;
     if stay {
+        story.scenario.lab.stay();
         stay::print(&story.scenario.lab)?;
         up::wait_for_signal();
     }

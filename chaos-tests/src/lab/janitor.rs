@@ -13,7 +13,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +26,9 @@ static REGISTRY: Mutex<Vec<Arc<Mutex<Janitor>>>> = Mutex::new(Vec::new());
 
 struct Janitor {
     id: LabId,
+    run_dir: PathBuf,
+    /// A signal ends this lab in order: nobody needs its logs then.
+    forget_logs: bool,
     child: Option<Child>,
 }
 
@@ -42,9 +45,16 @@ impl Registration {
         command.args(["janitor", "--lab", &id.to_string()]).process_group(0);
         command.stdin(Stdio::piped()).stdout(log).stderr(errors);
         let child = command.spawn().context("could not start the lab's janitor")?;
-        let janitor = Arc::new(Mutex::new(Janitor { id: id.clone(), child: Some(child) }));
+        let run_dir = run_dir.to_owned();
+        let janitor = Janitor { id: id.clone(), run_dir, forget_logs: false, child: Some(child) };
+        let janitor = Arc::new(Mutex::new(janitor));
         lock(&REGISTRY).push(janitor.clone());
         Ok(Self(janitor))
+    }
+
+    /// From now on a signal is the end that is waited for, and the logs go with the lab.
+    pub fn forget_logs(&self) {
+        lock(&self.0).forget_logs = true;
     }
 
     /// Removes the lab and waits until it is gone. Doing it twice does nothing more.
@@ -61,13 +71,23 @@ impl Drop for Registration {
 }
 
 impl Janitor {
-    fn finish(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
+    /// Whether the lab is gone.
+    fn finish(&mut self) -> bool {
+        let Some(mut child) = self.child.take() else { return true };
         drop(child.stdin.take());
         match child.wait() {
-            Ok(status) if status.success() => {}
+            Ok(status) if status.success() => return true,
             Ok(status) => eprintln!("lab {} was not removed whole ({status}): see janitor.log in its folder", self.id),
             Err(error) => eprintln!("lab {}: could not wait for its janitor: {error}", self.id),
+        }
+        false
+    }
+
+    /// The end by a signal, after which no destructor runs.
+    fn end(&mut self) {
+        let gone = self.finish();
+        if !(gone && self.forget_logs && std::fs::remove_dir_all(&self.run_dir).is_ok()) {
+            eprintln!("the logs of lab {} are in {}", self.id, self.run_dir.display());
         }
     }
 }
@@ -75,7 +95,7 @@ impl Janitor {
 /// Removes every lab of this process: for the end by a signal. New labs cannot be started meanwhile.
 pub fn tear_down_all() {
     for janitor in lock(&REGISTRY).iter() {
-        lock(janitor).finish();
+        lock(janitor).end();
     }
 }
 

@@ -120,6 +120,13 @@ impl Lab {
         self.keep_logs = true;
     }
 
+    /// From now on the lab stays until a signal ends it, which is no failure: its logs go too, unless they are kept.
+    pub fn stay(&self) {
+        if !self.keep_logs {
+            self.registration.forget_logs();
+        }
+    }
+
     /// A client of the public API, as an operator on that machine would run it.
     pub fn cli(&self, machine: &str) -> Result<Cli> {
         Ok(Cli::new(self.namespace(machine)?.clone(), self.programs.twinrail()?.to_owned()))

@@ -20,6 +20,7 @@ pub fn run(options: &UpOptions) -> Result<()> {
     if options.cluster {
         lab.start_all()?;
     }
+    lab.stay();
     println!("lab {} is up; logs and configuration: {}", lab.id(), lab.run_dir().display());
     for (name, _) in lab.layout.machines() {
         println!("  {name:<10} ip netns exec {} bash", lab.namespace(&name)?.name());

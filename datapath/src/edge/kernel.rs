@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use twinrail_datapath_sys::{
-    LinkSettings, PacketSocket, ReceiveQueue, SendQueue, StrippedTag, Tap, configure_link, interface_index,
+    LinkSettings, PacketSocket, ReceiveQueue, SendQueue, StrippedTag, Tap, configure_link, interface_flags,
+    interface_index,
 };
+use twinrail_proto::domain::UplinkState;
 use twinrail_proto::rail::VlanTag;
 
 use super::{Arrival, ArrivalTag, Device, DeviceSpec, Devices, Ports, Uplink, UplinkFrame};
@@ -104,6 +106,16 @@ impl Uplink for KernelUplink {
 
     fn is_current(&self, device: &str) -> bool {
         interface_index(device).is_ok_and(|it| it == self.index)
+    }
+}
+
+/// How this machine's LAN port is at this moment; never settling: that is a judgement over time.
+pub fn port_state(device: &str) -> UplinkState {
+    match interface_flags(device) {
+        Ok(flags) if flags.up && flags.running => UplinkState::Up,
+        Ok(flags) if flags.up => UplinkState::NoCarrier,
+        Ok(_) => UplinkState::Down,
+        Err(_) => UplinkState::Missing,
     }
 }
 

@@ -17,6 +17,29 @@ pub fn interface_index(device: &str) -> io::Result<c_int> {
     }
 }
 
+/// Whether the device is set up, and whether what it is plugged into is up too.
+pub fn interface_flags(device: &str) -> io::Result<InterfaceFlags> {
+    let name = CString::new(device)?;
+    let mut padded = [0; libc::IFNAMSIZ];
+    if name.as_bytes().len() >= padded.len() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    for (to, from) in padded.iter_mut().zip(name.as_bytes()) {
+        *to = *from as libc::c_char;
+    }
+    let request = ask_device(padded, libc::SIOCGIFFLAGS)?;
+    // SAFETY: the call succeeded, so the kernel wrote the flags there.
+    let flags = c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+    Ok(InterfaceFlags { up: flags & libc::IFF_UP != 0, running: flags & libc::IFF_RUNNING != 0 })
+}
+
+/// What [`interface_flags`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceFlags {
+    pub up: bool,
+    pub running: bool,
+}
+
 /// The MTU of the device that has this address; None: no device has it.
 pub fn mtu_of_address(address: IpAddr) -> io::Result<Option<u32>> {
     with_address(address)?.map(mtu_of_device).transpose()
@@ -77,14 +100,20 @@ fn address_of(entry: &libc::ifaddrs) -> Option<IpAddr> {
 }
 
 fn mtu_of_device(name: [libc::c_char; libc::IFNAMSIZ]) -> io::Result<u32> {
+    let request = ask_device(name, libc::SIOCGIFMTU)?;
+    // SAFETY: the call succeeded, so the kernel wrote the MTU there.
+    Ok(unsafe { request.ifr_ifru.ifru_mtu } as u32)
+}
+
+/// Asks for one thing of a device by a SIOCGIF… call: the answer is in the request that comes back.
+fn ask_device(name: [libc::c_char; libc::IFNAMSIZ], what: libc::Ioctl) -> io::Result<libc::ifreq> {
     let fd = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
     // SAFETY: all-zero octets are a valid ifreq.
     let mut request: libc::ifreq = unsafe { zeroed() };
     request.ifr_name = name;
-    // SAFETY: SIOCGIFMTU reads and writes an ifreq, and `request` is one.
-    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) })?;
-    // SAFETY: the call succeeded, so the kernel wrote the MTU there.
-    Ok(unsafe { request.ifr_ifru.ifru_mtu } as u32)
+    // SAFETY: the calls that this is used with read and write an ifreq, and `request` is one.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), what, &raw mut request) })?;
+    Ok(request)
 }
 
 #[cfg(test)]
@@ -99,5 +128,13 @@ mod tests {
         assert_eq!(device_of_address("127.0.0.1".parse().unwrap()).unwrap().as_deref(), Some("lo"));
         assert!(interface_index("lo").unwrap() > 0);
         assert!(interface_index("no-such-device").is_err());
+    }
+
+    #[test]
+    fn a_device_says_whether_it_runs() {
+        assert!(interface_flags("lo").is_ok());
+        for missing in ["no-such-device", "a-name-that-no-device-can-have"] {
+            assert!(interface_flags(missing).is_err());
+        }
     }
 }

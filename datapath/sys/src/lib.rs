@@ -35,7 +35,7 @@ pub use clock::monotonic_ns;
 pub use epoll::{Epoll, Events, Readiness};
 pub use event::EventFd;
 pub use hole::punch_hole;
-pub use interface::{device_of_address, interface_index, mtu_of_address};
+pub use interface::{InterfaceFlags, device_of_address, interface_flags, interface_index, mtu_of_address};
 pub use link::{LinkSettings, configure_link};
 pub use mapped::MappedFile;
 pub use packet::PacketSocket;

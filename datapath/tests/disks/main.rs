@@ -1,5 +1,6 @@
 //! The disks of a vHBA, from the sockets of their clients to a SAN of files and back, while homes come and go.
 
+mod directors;
 mod world;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use world::{World, san, until};
+use directors::{san, until};
+use world::World;
 
 const SIZE: u64 = 16 << 20;
 const EIO: u32 = 5;
@@ -40,7 +42,7 @@ fn fio_verifies_a_disk_whose_home_changes_all_the_time() {
     let mut homes = [2, 1].into_iter().cycle();
     while fio.try_wait().expect("a state").is_none() {
         std::thread::sleep(Duration::from_millis(70));
-        world.lose_home();
+        world.directors.lose_home();
         std::thread::sleep(Duration::from_millis(30));
         world.move_home(homes.next().expect("a cycle"), &vhba);
     }
@@ -48,7 +50,11 @@ fn fio_verifies_a_disk_whose_home_changes_all_the_time() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("err= 0"), "{text}");
     let counts = vhba.counts();
-    assert!(world.epoch > 5 && counts.replayed > 0, "nothing was disturbed: epoch {}, {counts:?}", world.epoch);
+    assert!(
+        world.directors.epoch() > 5 && counts.replayed > 0,
+        "nothing was disturbed: epoch {}, {counts:?}",
+        world.directors.epoch()
+    );
     assert!(counts.errors == 0 && counts.read_octets >= SIZE && counts.written_octets >= SIZE, "{counts:?}");
 }
 
@@ -60,7 +66,7 @@ fn requests_wait_for_a_home_and_fail_when_none_comes_in_time() {
     world.move_home(1, &vhba);
     let served = world.serve(&vhba, 0);
     served.succeeds(&["write -P 1 0 1M"]);
-    world.lose_home();
+    world.directors.lose_home();
     until("the loss", || vhba.path().attached.is_none().then_some(()));
     let began = Instant::now();
     // More at once than a unit is given: those that were not begun must not wait for those that were.

@@ -11,6 +11,7 @@
 //! | a director is lost | both its paths have been down for `lost_after` | 80 ms |
 //! | a lost director is back | a path has been up for `hold_down` | 300 ms |
 //! | a director was never there | nothing was heard of it for `never_heard` | 3 s |
+//! | after less than a majority was heard of, the others are waited for | at most `gathering`, until all are trusted | 1.5 s |
 //! | a server has lost its paths | both its paths to a *trusted* director have been down for `lost_after` | 80 ms |
 //!
 //! Guarantees: a director is reported lost once, and returned once after it; a pair is reported once for each time that its
@@ -41,6 +42,9 @@ pub struct Timing {
     /// Never heard since we began to watch: lost. Long, because after a power cut of all, directors start one by one, and
     /// the first must not take everything from those that are still booting their programs.
     pub never_heard: Duration,
+    /// When less than a majority was heard of, nobody could carry, and directors come back one by one: the first must not
+    /// take everything. Longer than an address takes to be resolved on a rail that was down (1 s) and `hold_down` together.
+    pub gathering: Duration,
 }
 
 impl Default for Timing {
@@ -49,6 +53,7 @@ impl Default for Timing {
             lost_after: Duration::from_millis(80),
             hold_down: Duration::from_millis(300),
             never_heard: Duration::from_secs(3),
+            gathering: Duration::from_millis(1500),
         }
     }
 }
@@ -77,12 +82,14 @@ pub struct Detector {
     me: Name,
     directors: BTreeMap<Name, Watched>,
     pairs: Pairs,
+    /// When less than a majority was heard of last.
+    short_at: Option<Moment>,
 }
 
 impl Detector {
     /// `me` is the director that watches: it trusts itself.
     pub fn new(me: Name, timing: Timing) -> Self {
-        Self { timing, me, directors: BTreeMap::new(), pairs: Pairs::default() }
+        Self { timing, me, directors: BTreeMap::new(), pairs: Pairs::default(), short_at: None }
     }
 
     /// Whom to watch from now on, as the state names them. What is known of those that stay is kept.
@@ -97,6 +104,7 @@ impl Detector {
 
     /// A path between this director and another one changed. Directors that are not watched are ignored.
     pub fn on_path(&mut self, director: &Name, rail: Rail, change: PathChange, now: Moment) {
+        self.note_majority(now);
         let Some(watched) = self.directors.get_mut(director) else { return };
         watched.on_path(rail, change, now);
         if watched.standing() == Standing::Trusted {
@@ -129,10 +137,26 @@ impl Detector {
                 None => {}
             }
         }
+        self.note_majority(now);
         let (me, directors) = (&self.me, &self.directors);
         let lost = self.pairs.tick(now, |it| standing_of(me, directors, it) == Standing::Trusted);
         events.extend(lost.into_iter().map(|(server, director, since)| Event::PathsLost { server, director, since }));
         events
+    }
+
+    /// Until when nothing should be given to others because its home is lost: this director has only just begun to hear a
+    /// majority again, and not everybody is back. None: there is nothing to wait for.
+    pub fn gathering(&self, now: Moment) -> Option<Moment> {
+        let until = self.short_at? + self.timing.gathering;
+        let all_back = self.directors.values().all(|it| it.standing() == Standing::Trusted);
+        (now < until && !all_back).then_some(until)
+    }
+
+    fn note_majority(&mut self, now: Moment) {
+        let heard = 1 + self.directors.values().filter(|it| it.standing() != Standing::Lost).count();
+        if heard * 2 <= self.directors.len() + 1 {
+            self.short_at = Some(now);
+        }
     }
 
     /// When `tick` should be called next; None: not before something happens.

@@ -6,6 +6,8 @@
 //!     ▲                          │                                               │  ▲    │ a round later:
 //!     └──────────────────────────┴───────────────────────────────────────────────┘  └────┘ StandForElection
 //!       the leader is heard again, another one leads, or no majority is left
+//!
+//!   leads itself ──deposed, and the leader before it is still lost──▶ Stood: its next turn comes after a round
 //! ```
 //!
 //! Raft elects a leader by itself after its election timeout, which must be long because disks stall. The detector knows
@@ -55,7 +57,26 @@ pub struct ElectionView<'a> {
 pub struct StandForElection;
 
 #[derive(Debug, Default)]
-pub struct Election(Option<Armed>);
+pub struct Election {
+    armed: Option<Armed>,
+    /// It led at the last step. One that is deposed gives whoever deposed it a round, and then stands again: that one's log may
+    /// be too short to win, and its candidacies keep Raft's own timeout from passing.
+    led: bool,
+}
+
+/// Whom an election is about: the leader that Raft knew last beside this director itself, while Raft knows of none.
+#[derive(Debug, Default)]
+pub struct LastLeader(Option<Name>);
+
+impl LastLeader {
+    /// `leader`: whom Raft knows to lead now.
+    pub fn of<'a>(&'a mut self, me: &Name, leader: Option<&'a Name>) -> Option<&'a Name> {
+        if let Some(other) = leader.filter(|it| *it != me) {
+            self.0 = Some(other.clone());
+        }
+        leader.or(self.0.as_ref())
+    }
+}
 
 #[derive(Debug)]
 struct Armed {
@@ -70,24 +91,24 @@ impl Election {
     /// Looks at the world again: call it when a standing or the leader changes, and at the deadline.
     pub fn step(&mut self, view: &ElectionView, now: Moment) -> Option<StandForElection> {
         let (Some(leader), Some(turn)) = (lost_leader(view), Turn::of(view)) else {
-            self.0 = None;
+            *self = Self { armed: None, led: view.leader == Some(view.me) };
             return None;
         };
-        let same = self.0.take_if(|it| it.leader == *leader);
-        let mut armed =
-            same.unwrap_or_else(|| Armed { leader: leader.clone(), since: now, stood: false, deadline: now });
+        let led = std::mem::take(&mut self.led);
+        let same = self.armed.take_if(|it| it.leader == *leader);
+        let mut armed = same.unwrap_or_else(|| Armed { leader: leader.clone(), since: now, stood: led, deadline: now });
         armed.deadline = armed.since + turn.delay(armed.stood);
         let due = now >= armed.deadline;
         if due {
             armed = Armed { since: now, stood: true, deadline: now + turn.delay(true), ..armed };
         }
-        self.0 = Some(armed);
+        self.armed = Some(armed);
         due.then_some(StandForElection)
     }
 
     /// When `step` should be called next, if nothing changes before.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.0.as_ref().map(|it| it.deadline)
+        self.armed.as_ref().map(|it| it.deadline)
     }
 }
 

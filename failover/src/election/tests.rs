@@ -49,7 +49,7 @@ fn step(election: &mut Election, leader: Leader, now: Moment) -> Option<StandFor
 }
 
 fn letter(election: &Election) -> char {
-    match &election.0 {
+    match &election.armed {
         None => 'I',
         Some(Armed { stood: false, .. }) => 'W',
         Some(Armed { stood: true, .. }) => 'S',
@@ -59,11 +59,12 @@ fn letter(election: &Election) -> char {
 /// d3 in each state since 1000 ms, about the loss of d2.
 fn in_state(state: char) -> Election {
     let armed = |stood, deadline| Armed { leader: names()[1].clone(), since: at(1000), stood, deadline };
-    Election(match state {
+    let armed = match state {
         'W' => Some(armed(false, at(1000))),
         'S' => Some(armed(true, at(1540))),
         _ => None,
-    })
+    };
+    Election { armed, led: false }
 }
 
 #[test]
@@ -131,4 +132,23 @@ fn who_is_no_voter_never_stands() {
     let voters = &voters(&names, 0b00010)[..4];
     let view = ElectionView { me: &names[4], voters, leader: Some(&names[1]) };
     assert_eq!(Election::default().step(&view, at(0)), None);
+}
+
+/// A candidate whose log is too short deposes the winner of an election, and cannot win itself: the winner must come back.
+#[test]
+fn a_leader_that_is_deposed_stands_again_after_a_round() {
+    let names = names();
+    let (me, dead) = (&names[2], &names[1]);
+    let voters = voters(&names, 0b00010);
+    let (mut election, mut last) = (Election::default(), LastLeader::default());
+    let mut step = |leader, now| {
+        let leader = last.of(me, leader);
+        election.step(&ElectionView { me, voters: &voters, leader }, now).is_some()
+    };
+    assert!(step(Some(dead), at(1000)), "the leader is lost");
+    assert!(!step(Some(me), at(1090)), "it leads");
+    assert!(!step(None, at(1100)), "deposed: whoever did it has a round");
+    assert!(!step(None, at(1639)));
+    assert!(step(None, at(1640)), "nobody has won");
+    assert!(!step(Some(&names[4]), at(1700)), "another one leads");
 }

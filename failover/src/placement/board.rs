@@ -17,8 +17,7 @@ pub(super) struct Board<'v> {
     servers: Vec<&'v Name>,
     /// Which directors each server reaches.
     reached: Vec<DirectorSet>,
-    /// Which directors have a port to each cloud.
-    clouds: BTreeMap<&'v Name, DirectorSet>,
+    clouds: BTreeMap<&'v Name, Cloud>,
     pub active: DirectorSet,
     /// Trusted: may be given more, if they may keep what they have.
     pub fit: DirectorSet,
@@ -29,6 +28,14 @@ pub(super) struct Board<'v> {
     spread: Vec<u32>,
     /// How many adapters of a home have which director as first successor: `home * directors + successor`.
     heirs: Vec<u32>,
+}
+
+/// Which directors have a port to a cloud.
+#[derive(Clone, Copy)]
+struct Cloud {
+    meant: DirectorSet,
+    /// One that works.
+    working: DirectorSet,
 }
 
 /// An adapter on the board.
@@ -96,8 +103,8 @@ impl<'v> Board<'v> {
     pub fn piece(&mut self, adapter: &'v AdapterView<'v>) -> Option<Piece<'v>> {
         let server = self.servers.binary_search(&adapter.server()?).expect("all servers were collected");
         let cloud = self.cloud(adapter);
-        let able = self.keeping & cloud & self.reached[server];
-        let candidates = self.with_spares_last(self.fit & able, cloud);
+        let able = self.keeping & cloud.working & self.reached[server];
+        let candidates = self.with_spares_last(self.fit & able, cloud.meant);
         let home = adapter.home.director.as_ref().and_then(|it| self.place_of(it));
         Some(Piece { adapter, server, candidates, able, home })
     }
@@ -112,23 +119,30 @@ impl<'v> Board<'v> {
     }
 
     /// Spares are for what no active director can carry at the moment, though one is there for it.
-    fn with_spares_last(&self, able: DirectorSet, cloud: DirectorSet) -> DirectorSet {
+    fn with_spares_last(&self, able: DirectorSet, meant: DirectorSet) -> DirectorSet {
         let active = able & self.active;
         match active.is_empty() {
-            true if (cloud & self.active).is_empty() => DirectorSet::default(),
+            true if (meant & self.active).is_empty() => DirectorSet::default(),
             true => able,
             false => active,
         }
     }
 
-    fn cloud(&mut self, adapter: &AdapterView<'v>) -> DirectorSet {
+    fn cloud(&mut self, adapter: &AdapterView<'v>) -> Cloud {
         let directors = &self.directors;
-        let all = || (0..directors.len()).collect();
         if !adapter.needs_uplink {
-            return all();
+            let all = (0..directors.len()).collect();
+            return Cloud { meant: all, working: all };
         }
-        let with_port = || (0..directors.len()).filter(|&it| directors[it].uplinks.contains(adapter.cloud)).collect();
-        *self.clouds.entry(adapter.cloud).or_insert_with(with_port)
+        let look = || {
+            let pick = |wanted: &dyn Fn(&DirectorView) -> bool| {
+                (0..directors.len()).filter(|&it| wanted(directors[it])).collect()
+            };
+            let meant: DirectorSet = pick(&|it| it.uplinks.contains(adapter.cloud));
+            let down: DirectorSet = pick(&|it| it.uplinks_down.contains(adapter.cloud));
+            Cloud { meant, working: meant - down }
+        };
+        *self.clouds.entry(adapter.cloud).or_insert_with(look)
     }
 
     pub fn place_of(&self, director: &Name) -> Option<Place> {

@@ -18,6 +18,12 @@ pub fn drain(view: &View, director: &Name) -> Plan {
     leave(view, director, |_| true)
 }
 
+/// What a director has of a LAN that its port does not reach any more goes to directors whose port works. Where there is
+/// none, it stays.
+pub fn on_uplink_lost(view: &View, director: &Name, lan: &Name) -> Plan {
+    leave(view, director, |piece| piece.adapter.needs_uplink && piece.adapter.cloud == lan)
+}
+
 /// What one server has on a director that it lost all paths to goes to directors that it is known to reach. A server that
 /// reaches nobody, or of which nothing is known, keeps what it has: no other home would serve it better. So does one that
 /// reaches the director again: whoever became the leader late may hear of a loss that has healed.

@@ -14,6 +14,8 @@ pub enum Unfit {
     Silent(Name),
     #[error("director {director} has no uplink to {cloud}")]
     NoUplink { director: Name, cloud: Name },
+    #[error("the port of director {director} on {cloud} does not work; see `twinrail director show {director}`")]
+    UplinkDown { director: Name, cloud: Name },
     #[error("server {server} has no path to director {director}")]
     OutOfReach { server: Name, director: Name },
 }
@@ -37,6 +39,9 @@ pub(super) fn may_get(director: &DirectorView, adapter: &AdapterView, reach: &Re
     }
     if adapter.needs_uplink && !director.uplinks.contains(adapter.cloud) {
         return Err(Unfit::NoUplink { director: director.name.clone(), cloud: adapter.cloud.clone() });
+    }
+    if adapter.needs_uplink && director.uplinks_down.contains(adapter.cloud) {
+        return Err(Unfit::UplinkDown { director: director.name.clone(), cloud: adapter.cloud.clone() });
     }
     match adapter.server() {
         Some(server) if !reach.allows(server, director.name) => {

@@ -13,16 +13,17 @@
 //! | [`place`] | a profile is bound | gives each adapter a home |
 //! | [`keep_or_place`] | a released profile comes to its new server | keeps the home where it can carry there too |
 //! | [`on_director_lost`], [`drain`] | a director is lost, or is to be emptied | all that it has |
+//! | [`on_uplink_lost`] | a living director's port on a LAN does not work | what it has of that LAN |
 //! | [`on_paths_lost`] | a server lost all paths to a living director | what that server has there |
 //! | [`refresh`] | anything else changed | what has no home, or one that cannot serve; successors out of date |
 //! | [`rebalance`] | the operator asks | as few as make it even, and those on spares |
 //! | [`move_to`] | the operator moves one adapter | that one, or says why not |
 //!
 //! Guarantees, all of them tested as properties:
-//! * **Fit**: nothing goes to a witness, a drained, lost or doubted director, one without an uplink to the adapter's cloud, or
-//!   one that the adapter's server is known not to reach.
+//! * **Fit**: nothing goes to a witness, a drained, lost or doubted director, one without a working uplink to the
+//!   adapter's cloud, or one that the adapter's server is known not to reach.
 //! * **Spares stand in**: a spare is chosen only for a cloud that some active director is there for, and only while none of
-//!   those can carry (lost, cut off, drained).
+//!   those can carry (lost, cut off, drained, its uplink down).
 //! * **Complete**: what can be carried is carried. What cannot keeps the home that it has ([`Plan::stranded`]): taking it
 //!   away would help nobody, and its director may come back.
 //! * **Spread before load**: the adapters of one server prefer different homes, so that one loss does not take
@@ -48,7 +49,7 @@ mod refresh;
 mod succession;
 mod view;
 
-pub use evacuate::{drain, on_director_lost, on_paths_lost};
+pub use evacuate::{drain, on_director_lost, on_paths_lost, on_uplink_lost};
 pub use fitness::Unfit;
 pub use place::{MoveRefused, keep_or_place, move_to, place};
 pub use plan::Plan;

@@ -22,6 +22,8 @@ pub struct DirectorView<'a> {
     pub standing: Standing,
     /// The clouds (LANs and SANs) that it has a port to.
     pub uplinks: BTreeSet<&'a Name>,
+    /// Those of them whose port does not work now.
+    pub uplinks_down: BTreeSet<&'a Name>,
 }
 
 #[derive(Clone, Copy, Debug)]

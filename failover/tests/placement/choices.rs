@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use twinrail_failover::Standing;
 use twinrail_failover::placement::{
-    MoveRefused, Unfit, drain, keep_or_place, move_to, on_director_lost, place, rebalance, refresh,
+    MoveRefused, Unfit, drain, keep_or_place, move_to, on_director_lost, on_uplink_lost, place, rebalance, refresh,
 };
 use twinrail_proto::domain::{AdapterId, AdminState, DirectorRole, Epoch, HomeMove, Name};
 
@@ -94,6 +94,47 @@ fn a_spare_stands_in_and_is_relieved_only_on_request() {
     let back = rebalance(&world.view());
     world.apply(&back);
     assert_eq!(loads(&world), [4, 0, 0]);
+}
+
+#[test]
+fn a_director_whose_port_fails_gives_away_that_lan_alone_and_takes_nothing_back() {
+    let mut world = World::uniform(3, 6, 1).settled();
+    for director in &mut world.directors {
+        director.uplinks.insert(name("other"));
+    }
+    for adapter in &mut world.adapters[3..] {
+        adapter.cloud = name("other");
+    }
+    let before = homes(&world);
+    world.director("d1").uplinks_down.insert(name("lan"));
+    let plan = on_uplink_lost(&world.view(), &name("d1"), &name("lan"));
+    world.apply(&plan);
+    let moved: Vec<u32> = plan.moves.iter().map(|it| it.adapter.0).collect();
+    assert_eq!((moved, plan.stranded.len()), (vec![1], 0));
+    let refreshed = refresh(&world.view());
+    world.apply(&refreshed);
+    assert!(refreshed.moves.is_empty());
+    assert!(world.adapters[..3].iter().all(|it| !it.home.successors.contains(&name("d1"))), "no heir of that LAN");
+    world.director("d1").uplinks_down.clear();
+    assert!(refresh(&world.view()).moves.is_empty(), "it stays where it is");
+    assert_ne!(homes(&world), before);
+}
+
+#[test]
+fn what_no_port_reaches_stays_until_one_does_and_a_spare_s_counts() {
+    let mut world = World::uniform(3, 4, 1);
+    world.director("d3").role = DirectorRole::Spare;
+    let mut world = world.settled();
+    for director in &mut world.directors {
+        director.uplinks_down.insert(name("lan"));
+    }
+    let plan = on_uplink_lost(&world.view(), &name("d1"), &name("lan"));
+    assert_eq!((plan.moves.len(), plan.stranded.len()), (0, 2));
+    assert!(refresh(&world.view()).moves.is_empty());
+    world.director("d3").uplinks_down.clear();
+    let plan = refresh(&world.view());
+    world.apply(&plan);
+    assert_eq!(loads(&world), [0, 0, 4], "the spare's port works");
 }
 
 #[test]

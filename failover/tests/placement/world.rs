@@ -21,6 +21,7 @@ pub struct Director {
     pub admin_state: AdminState,
     pub standing: Standing,
     pub uplinks: BTreeSet<Name>,
+    pub uplinks_down: BTreeSet<Name>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,7 @@ impl World {
             admin_state: AdminState::Enabled,
             standing: Standing::Trusted,
             uplinks: BTreeSet::from([name("lan")]),
+            uplinks_down: BTreeSet::new(),
         };
         let adapter = |index: usize| Adapter {
             id: AdapterId(index as u32 + 1),
@@ -74,6 +76,7 @@ impl World {
             admin_state: it.admin_state,
             standing: it.standing,
             uplinks: it.uplinks.iter().collect(),
+            uplinks_down: it.uplinks_down.iter().collect(),
         });
         let adapters = self.adapters.iter().map(Adapter::view);
         View { directors: directors.collect(), adapters: adapters.collect(), reach: &self.reach }
@@ -133,6 +136,7 @@ impl World {
             && director.admin_state == AdminState::Enabled
             && director.standing == Standing::Trusted
             && director.uplinks.contains(&adapter.cloud)
+            && !director.uplinks_down.contains(&adapter.cloud)
             && (alone || self.reach.allows(&adapter.server, &director.name))
     }
 
@@ -191,12 +195,14 @@ fn director() -> impl Strategy<Value = Director> {
     let admin_state = prop_oneof![5 => Just(AdminState::Enabled), 1 => Just(AdminState::Drained)];
     let standing = prop_oneof![5 => Just(Standing::Trusted), 1 => Just(Standing::Doubted), 1 => Just(Standing::Lost)];
     let uplinks = proptest::sample::subsequence(vec!["lan-a", "lan-b", "san"], 1..=3);
-    (role, admin_state, standing, uplinks).prop_map(|(role, admin_state, standing, uplinks)| Director {
+    let down = prop_oneof![4 => Just(vec![]), 1 => proptest::sample::subsequence(vec!["lan-a", "lan-b", "san"], 1..=2)];
+    (role, admin_state, standing, uplinks, down).prop_map(|(role, admin_state, standing, uplinks, down)| Director {
         name: name("d"),
         role,
         admin_state,
         standing,
         uplinks: uplinks.into_iter().map(name).collect(),
+        uplinks_down: down.into_iter().map(name).collect(),
     })
 }
 

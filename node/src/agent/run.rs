@@ -25,6 +25,7 @@ use super::vhba::{Assigned, Common, LunMemory, LunMemoryError, Vhbas, Way};
 use super::words::{self, Device};
 use crate::config::{ServerConfig, rails_config};
 use crate::link::{Identity, Links, PathBoard};
+use crate::problems::Problems;
 use crate::telemetry::error_text;
 use crate::{clock, stop};
 
@@ -65,7 +66,9 @@ struct Runner {
     directors: BTreeMap<Name, RailAddresses>,
     devices: BTreeMap<AdapterId, Device>,
     released: BTreeMap<Name, Revision>,
-    problems: BTreeMap<AdapterId, String>,
+    /// What was said of every device last: what is wrong with it, or nothing.
+    reported: BTreeMap<AdapterId, String>,
+    problems: Problems,
     up: BTreeSet<(Name, Rail)>,
     vhbas: Vhbas,
     director_ids: BTreeMap<DirectorId, Name>,
@@ -154,6 +157,7 @@ impl Runner {
         let common = Common {
             cluster: ClusterTag::of(&config.cluster),
             server: config.name.clone(),
+            machine_id: machine_id.clone(),
             rails,
             settings: config.vhba.clone(),
             memory: LunMemory::open(&config.state_dir)?,
@@ -171,7 +175,8 @@ impl Runner {
             directors: config.directors.iter().map(|it| (it.name.clone(), it.rails())).collect(),
             devices: BTreeMap::new(),
             released: BTreeMap::new(),
-            problems: BTreeMap::new(),
+            reported: BTreeMap::new(),
+            problems: Problems::default(),
             up: BTreeSet::new(),
             vhbas: Vhbas::start(common, vhba_news),
             director_ids: BTreeMap::new(),
@@ -299,13 +304,12 @@ impl Runner {
     /// Gives the datapath the table that fits what is known now.
     fn publish(&mut self) {
         let table = server_table(&self.agent, &self.directors, &self.devices);
+        let mut devices: BTreeMap<AdapterId, String> = table.adapters.iter().map(|it| (it.id, String::new())).collect();
         let report = self.datapath.publish(table);
-        let problems = device_problems(report);
-        if problems != self.problems {
-            for (adapter, problem) in &problems {
-                tracing::warn!(adapter = adapter.0, problem, "an adapter's device does not work");
-            }
-            self.problems = problems;
+        self.problems.tell(&report.problems, "the assignment");
+        devices.extend(device_problems(report));
+        if devices != self.reported {
+            self.reported = devices;
             self.say();
         }
         self.links.set_peers(self.directors.iter().map(|(name, &rails)| (name.clone(), rails)));
@@ -323,11 +327,12 @@ impl Runner {
         let released = self.released.iter().map(|(profile, revision)| {
             Message::Released(Released { profile: profile.to_string(), revision: revision.0 })
         });
-        let devices = self.agent.routes().map(|(id, _)| {
-            let problem = self.problems.get(&id).cloned().unwrap_or_default();
-            let plain = device_report::Device { adapter: id.0, problem, luns: Vec::new(), vhba: None };
-            self.vhbas.report(id, &self.director_ids).unwrap_or(plain)
+        let devices = self.reported.iter().map(|(id, problem)| device_report::Device {
+            adapter: id.0,
+            problem: problem.clone(),
+            ..Default::default()
         });
+        let devices = devices.chain(self.vhbas.reports(&self.director_ids));
         let devices = Message::Devices(DeviceReport { devices: devices.collect() });
         let messages = released.chain([devices]).map(|message| AgentMessage { message: Some(message) });
         let messages: Vec<AgentMessage> = messages.collect();
@@ -341,15 +346,9 @@ impl Runner {
     }
 }
 
-fn device_problems(report: PublishReport) -> BTreeMap<AdapterId, String> {
-    let mut problems = BTreeMap::new();
-    for problem in report.problems {
-        match problem {
-            Problem::Device { adapter, source } => {
-                problems.insert(adapter, error_text(&source));
-            }
-            other => tracing::warn!(problem = error_text(&other), "a part of the assignment is not in force"),
-        }
-    }
-    problems
+fn device_problems(report: PublishReport) -> impl Iterator<Item = (AdapterId, String)> {
+    report.problems.into_iter().filter_map(|problem| match problem {
+        Problem::Device { adapter, source } => Some((adapter, error_text(&source))),
+        _ => None,
+    })
 }

@@ -43,8 +43,8 @@ pub enum WordError {
     Network(#[from] NetworkError),
     #[error("{0:?} is no IP address")]
     Address(String),
-    #[error("{0} is too large for a {1}")]
-    Number(u32, &'static str),
+    #[error("{0} is no logical unit number")]
+    Lun(u32),
     #[error("a MAC address of {0} octets")]
     MacLength(usize),
 }
@@ -90,7 +90,8 @@ fn vhba(
 ) -> Result<AssignedAdapter, WordError> {
     let wire::AssignedVhba { adapter, name, epoch, home, successors, carrying, lun_mask, .. } = vhba;
     let adapter = AdapterId(adapter);
-    let mask = lun_mask.into_iter().map(|lun| small(lun, "LUN")).collect::<Result<_, _>>()?;
+    let mask = lun_mask.into_iter().map(|it| u16::try_from(it).map_err(|_| WordError::Lun(it)));
+    let mask = mask.collect::<Result<_, _>>()?;
     assigned.insert(adapter, AssignedVhba { profile: profile.clone(), name: Name::new(name)?, mask });
     routed(adapter, epoch, home, successors, carrying)
 }
@@ -107,18 +108,12 @@ fn routed(
     Ok(AssignedAdapter { adapter, route: Route { home, epoch: Epoch(epoch) }, successors, carrying })
 }
 
-fn small(number: u32, what: &'static str) -> Result<u16, WordError> {
-    u16::try_from(number).map_err(|_| WordError::Number(number, what))
-}
-
 fn vnic(vnic: wire::AssignedVnic, devices: &mut BTreeMap<AdapterId, Device>) -> Result<AssignedAdapter, WordError> {
     let wire::AssignedVnic { adapter, name, mac, mtu, trunk_vlans, epoch, home, successors, carrying } = vnic;
     let adapter = AdapterId(adapter);
     let octets: [u8; 6] = mac.as_slice().try_into().map_err(|_| WordError::MacLength(mac.len()))?;
-    let trunk =
-        trunk_vlans.into_iter().map(|id| Ok(VlanId::new(small(id, "VLAN")?)?)).collect::<Result<_, WordError>>()?;
-    let device =
-        Device { name: Name::new(name)?, mac: MacAddress::new(octets)?, mtu: Mtu::new(small(mtu, "MTU")?)?, trunk };
+    let trunk = trunk_vlans.into_iter().map(VlanId::try_from).collect::<Result<_, _>>()?;
+    let device = Device { name: Name::new(name)?, mac: MacAddress::new(octets)?, mtu: Mtu::try_from(mtu)?, trunk };
     devices.insert(adapter, device);
     routed(adapter, epoch, home, successors, carrying)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use tonic::Status;
-use twinrail_proto::domain::{AdapterKind, Name, NameError, Profile, ResourceKind, Revision, Vhba, Vnic};
+use twinrail_proto::domain::{AdapterId, AdapterKind, Name, NameError, Profile, ResourceKind, Revision, Vhba, Vnic};
 use twinrail_proto::grpc::convert::{
     Path, Problems, adapter_name, parse_adapter, parse_etag, parse_name, parse_reference, resource_name, write_vhba,
     write_vnic,
@@ -39,6 +39,8 @@ pub trait Adapted: Sized {
     fn create(at: Address, spec: Self::Spec) -> Operation;
     fn update(at: Address, spec: Self::Spec) -> Operation;
     fn delete(at: Address) -> Operation;
+    /// Its number, and where its device is told.
+    fn device(message: &mut Self::Message) -> (AdapterId, &mut Option<v1::Device>);
     /// Its resource name and etag, as the client gave them.
     fn addressed(message: &Self::Message) -> (&str, &str);
 }
@@ -87,6 +89,10 @@ macro_rules! adapted {
 
             fn delete(Address { profile, name, if_match }: Address) -> Operation {
                 Operation::$delete { profile, name, if_match }
+            }
+
+            fn device(message: &mut v1::$type) -> (AdapterId, &mut Option<v1::Device>) {
+                (AdapterId(message.adapter_id), &mut message.device)
             }
 
             fn addressed(message: &v1::$type) -> (&str, &str) {
@@ -141,7 +147,7 @@ impl Api {
         let cursor =
             |(profile, name, _): &(&Versioned<Profile>, &Name, &T)| Cursor(profile.value.name.clone(), (*name).clone());
         let write = |(profile, _, adapter): (&Versioned<Profile>, &Name, &T)| {
-            adapter.write(&profile.value.name, profile.modified)
+            self.show(&profile.value, adapter, profile.modified)
         };
         Ok((pager.cut(all, cursor, write), state.revision().0))
     }
@@ -161,7 +167,7 @@ impl Api {
         let state = self.read(head, stale_ok).await?;
         let found = state.profiles().get(profile).ok_or_else(|| profile_not_found(profile))?;
         match T::of(&found.value).get(name) {
-            Some(adapter) => Ok(adapter.write(profile, found.modified)),
+            Some(adapter) => Ok(self.show(&found.value, adapter, found.modified)),
             None => {
                 let resource = adapter_name(profile, T::KIND, name);
                 Err(status::not_found(T::NOUN, &format!("{profile}/{name}"), &resource))
@@ -235,7 +241,7 @@ impl Api {
         intent: Intent,
     ) -> Result<Changed<T::Message>, Status> {
         let applied = self.change(head, intent).await?;
-        let adapter = match after::<T>(&applied, &profile, &name) {
+        let adapter = match self.after::<T>(&applied, &profile, &name) {
             After::Touched(adapter) => adapter,
             After::Untouched => Some(self.find_adapter::<T>(head.head(), &profile, &name, false).await?),
         };
@@ -249,13 +255,23 @@ enum After<M> {
     Untouched,
 }
 
-fn after<T: Adapted>(applied: &Applied, profile: &Name, name: &Name) -> After<T::Message> {
-    match super::resource::event_of::<Profile>(applied, profile) {
-        None => After::Untouched,
-        Some((None, _)) => After::Touched(None),
-        Some((Some(found), stamp)) => {
-            After::Touched(T::of(found).get(name).map(|adapter| adapter.write(profile, stamp.modified)))
+impl Api {
+    fn after<T: Adapted>(&self, applied: &Applied, profile: &Name, name: &Name) -> After<T::Message> {
+        match super::resource::event_of::<Profile>(applied, profile) {
+            None => After::Untouched,
+            Some((None, _)) => After::Touched(None),
+            Some((Some(found), stamp)) => {
+                After::Touched(T::of(found).get(name).map(|adapter| self.show(found, adapter, stamp.modified)))
+            }
         }
+    }
+
+    /// An adapter with its device.
+    fn show<T: Adapted>(&self, profile: &Profile, adapter: &T, modified: Revision) -> T::Message {
+        let mut message = adapter.write(&profile.name, modified);
+        let (id, device) = T::device(&mut message);
+        *device = self.device(profile, T::KIND, id);
+        message
     }
 }
 

@@ -17,7 +17,19 @@ pub fn read_profile(message: v1::Profile, at: &Path<'_>, problems: &mut Problems
 }
 
 pub fn read_vnic(message: v1::Vnic, at: &Path<'_>, problems: &mut Problems) -> Option<VnicSpec> {
-    let v1::Vnic { name: _, adapter_id: _, mac: _, mac_source, lan, vlan, mtu, qos_policy, home: _, etag: _ } = message;
+    let v1::Vnic {
+        name: _,
+        adapter_id: _,
+        mac: _,
+        mac_source,
+        lan,
+        vlan,
+        mtu,
+        qos_policy,
+        home: _,
+        etag: _,
+        device: _,
+    } = message;
     let mac = read_mac_source(mac_source, at, problems);
     let lan = parse_reference(ResourceKind::Lan, &lan, &at.field("lan"), problems);
     let vlan = read_vlan(vlan, &at.field("vlan"), problems);
@@ -37,6 +49,7 @@ pub fn read_vhba(message: v1::Vhba, at: &Path<'_>, problems: &mut Problems) -> O
         qos_policy,
         home: _,
         etag: _,
+        device: _,
         lun_mask,
         boot_lun,
         session: _,
@@ -125,7 +138,7 @@ mod tests {
     #[test]
     fn wrong_fields_are_named_from_the_request_down() {
         let vnic = v1::Vnic {
-            mtu: 100,
+            mtu: Some(100),
             mac_source: Some(v1::vnic::MacSource::FixedMac("01:00:00:00:00:00".into())),
             ..Default::default()
         };

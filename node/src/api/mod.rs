@@ -8,6 +8,7 @@
 //!               call           who calls, until when, with which request id ──▶ director::Cluster
 //!               page           page tokens
 //!               adapter        the same for vNICs and vHBAs, which live below a profile
+//!               device         how adapters' devices are on their servers, as the agents say
 //!               input          adapters and profiles as clients give them ──▶ specs
 //!               overview       the cluster as a whole
 //!               event          changes for watchers
@@ -22,6 +23,7 @@
 
 mod adapter;
 mod call;
+mod device;
 mod event;
 mod input;
 mod overview;

@@ -1,11 +1,11 @@
 //! How the cluster is, from what the answering director sees and what is replicated.
 
-use twinrail_proto::domain::{Rail, ResourceKind, Revision};
+use twinrail_proto::domain::{Rail, ResourceKind, Revision, UplinkState};
 use twinrail_proto::grpc::convert::{duration, reference, resource_name, write_admin_state, write_director_role};
 use twinrail_proto::grpc::v1;
 use twinrail_raft_store::state::State;
 
-use crate::director::{ClusterStatus, DirectorStatus, PathStatus};
+use crate::director::{ClusterStatus, DirectorStatus, PathStatus, UplinkStatus};
 
 pub fn write_cluster(status: &ClusterStatus, state: &State, with_state_hash: bool) -> v1::Cluster {
     let ClusterStatus { answered_by, leader, term, applied, directors, paths } = status;
@@ -46,7 +46,7 @@ fn write_director(
     paths: &[PathStatus],
     own: &str,
 ) -> v1::DirectorStatus {
-    let DirectorStatus { name, alive, lease_left, adapters, voter } = director;
+    let DirectorStatus { name, alive, lease_left, adapters, voter, uplinks } = director;
     let resource = resource_name(ResourceKind::Director, name);
     let known = state.directors().get(name).map(|found| &found.value);
     v1::DirectorStatus {
@@ -58,8 +58,22 @@ fn write_director(
         lease_remaining: lease_left.map(duration),
         adapters: u32::try_from(*adapters).unwrap_or(u32::MAX),
         paths: paths.iter().filter(|path| path.peer == resource).map(|path| write_path(own, path)).collect(),
+        uplinks: uplinks.iter().map(write_uplink).collect(),
         director: resource,
     }
+}
+
+fn write_uplink(uplink: &UplinkStatus) -> v1::Uplink {
+    let UplinkStatus { lan, port, state } = uplink;
+    let state = match state {
+        None => v1::UplinkState::Unspecified,
+        Some(UplinkState::Up) => v1::UplinkState::Up,
+        Some(UplinkState::Settling) => v1::UplinkState::Settling,
+        Some(UplinkState::NoCarrier) => v1::UplinkState::NoCarrier,
+        Some(UplinkState::Down) => v1::UplinkState::Down,
+        Some(UplinkState::Missing) => v1::UplinkState::Missing,
+    };
+    v1::Uplink { lan: resource_name(ResourceKind::Lan, lan), port: port.clone(), state: state.into() }
 }
 
 pub fn write_path(own: &str, path: &PathStatus) -> v1::Path {

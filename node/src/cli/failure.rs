@@ -6,6 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use twinrail_proto::grpc::v1;
 
+use super::endpoints::NoAnswer;
 use super::session::{PAGE_SIZE, Session, list_all};
 use super::text::short;
 
@@ -13,17 +14,19 @@ use super::text::short;
 pub enum Failure {
     /// The command line was wrong in a way that only we can see.
     Usage(String),
-    /// No endpoint answered: each with its reason.
-    Unreachable(Vec<(String, String)>),
+    Unreachable(NoAnswer),
     /// A director refused, or the call failed on its way.
     Refused(Box<Status>),
-    /// The change was made, but what should follow from it did not within the time.
-    NotSettled(String),
+    /// The change is committed, but what should follow from it did not within the time.
+    NotInForce(String),
 }
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self::Refused(Box::new(status))
+        match NoAnswer::of(&status) {
+            Some(none) => Self::Unreachable(none.clone()),
+            None => Self::Refused(Box::new(status)),
+        }
     }
 }
 
@@ -34,33 +37,42 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::Unreachable(_) | Self::Refused(_) | Self::NotSettled(_) => 1,
+            Self::Unreachable(_) | Self::Refused(_) => 1,
+            Self::NotInForce(_) => 3,
         })
     }
 
     /// The text for standard error. Asks the director once more to find what was probably meant.
     pub async fn explain(&self, session: &Session) -> String {
+        let again = session.may_have_changed().then(|| session.request_id());
         match self {
-            Self::Usage(problem) | Self::NotSettled(problem) => format!("error: {problem}"),
-            Self::Unreachable(tried) => unreachable(tried),
+            Self::Usage(problem) | Self::NotInForce(problem) => format!("error: {problem}"),
+            Self::Unreachable(none) => unreachable(none, again),
             Self::Refused(status) => {
                 let meant = match missing(status) {
                     Some(resource) => suggest(session, &resource).await,
                     _ => None,
                 };
-                refused(status, meant.as_deref(), session)
+                refused(status, meant.as_deref(), session.endpoint(), again)
             }
         }
     }
 }
 
-fn unreachable(tried: &[(String, String)]) -> String {
+/// `again` is the request id of a change: it is told where nobody knows whether the change was made.
+fn unreachable(none: &NoAnswer, again: Option<&str>) -> String {
+    let NoAnswer { tried, sent } = none;
     let lines: Vec<String> = tried.iter().map(|(endpoint, reason)| format!("  {endpoint}: {reason}")).collect();
     let hint = "name a director's API by --endpoint or TWINRAIL_ENDPOINT";
-    format!("error: no director can be reached; tried\n{}\n{hint}", lines.join("\n"))
+    let again = again.filter(|_| *sent).map(repeat).unwrap_or_default();
+    format!("error: no director can be reached; tried\n{}\n{hint}{again}", lines.join("\n"))
 }
 
-fn refused(status: &Status, meant: Option<&str>, session: &Session) -> String {
+fn repeat(request_id: &str) -> String {
+    format!("\nthe change may or may not have been made: send it again safely with --request-id {request_id}")
+}
+
+fn refused(status: &Status, meant: Option<&str>, endpoint: &str, again: Option<&str>) -> String {
     let details = status.get_error_details();
     let violations = details.bad_request().map(|it| it.field_violations.as_slice()).unwrap_or_default();
     if violations.len() > 1 {
@@ -69,14 +81,11 @@ fn refused(status: &Status, meant: Option<&str>, session: &Session) -> String {
     }
     let message = if status.message().is_empty() { status.code().description() } else { status.message() };
     let meant = meant.map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
-    let again = format!("send a change again safely with --request-id {}", session.request_id());
+    let again = again.map(repeat).unwrap_or_default();
     match (details.error_info().is_some(), status.code()) {
         // Not from our handlers: the way there failed, or nobody there knows what we want.
-        (false, _) => {
-            let endpoint = session.endpoint().unwrap_or("a director");
-            format!("error: the call to {endpoint} failed: {message}\n{again}")
-        }
-        (true, Code::DeadlineExceeded) => format!("error: {message}\n{again}"),
+        (false, _) => format!("error: the call to {endpoint} failed: {message}{again}"),
+        (true, Code::DeadlineExceeded) => format!("error: {message}{again}"),
         (true, _) => format!("error: {message}{meant}"),
     }
 }
@@ -138,15 +147,7 @@ mod tests {
     use std::collections::HashMap;
     use tonic_types::{ErrorDetails, FieldViolation};
 
-    fn session() -> Session {
-        #[derive(clap::Parser)]
-        struct Line {
-            #[command(flatten)]
-            options: crate::cli::Options,
-        }
-        let line: Line = clap::Parser::parse_from(["twinrail", "--request-id", "4711"]);
-        Session::new(line.options)
-    }
+    const ENDPOINT: &str = "http://a:7400";
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
@@ -168,7 +169,7 @@ mod tests {
         let status = Status::with_error_details(Code::NotFound, "there is no profile 'web1'", details);
         assert_eq!(missing(&status).as_deref(), Some("profiles/web1"));
         assert_eq!(
-            refused(&status, Some("web-1"), &session()),
+            refused(&status, Some("web-1"), ENDPOINT, Some("4711")),
             "error: there is no profile 'web1'; did you mean 'web-1'?"
         );
     }
@@ -177,22 +178,30 @@ mod tests {
     fn wrong_fields_stand_one_on_a_line() {
         let violations = vec![FieldViolation::new("lan.a", "is wrong"), FieldViolation::new("lan.b", "too")];
         let status = Status::with_error_details(Code::InvalidArgument, "x", ErrorDetails::with_bad_request(violations));
-        assert_eq!(refused(&status, None, &session()), "error: 2 fields are wrong\n  lan.a: is wrong\n  lan.b: too");
+        assert_eq!(
+            refused(&status, None, ENDPOINT, Some("4711")),
+            "error: 2 fields are wrong\n  lan.a: is wrong\n  lan.b: too"
+        );
     }
 
     #[test]
     fn after_an_unknown_outcome_the_way_to_repeat_is_told() {
         let lost = Status::unavailable("connection reset");
-        assert!(refused(&lost, None, &session()).ends_with("--request-id 4711"));
+        assert!(refused(&lost, None, ENDPOINT, Some("4711")).ends_with("--request-id 4711"));
+        assert!(!refused(&lost, None, ENDPOINT, None).contains("request-id"), "a read can simply be repeated");
         let details = ErrorDetails::with_error_info("NO_LEADER", "twinrail.v1", HashMap::new());
         let refusal = Status::with_error_details(Code::Unavailable, "no leader", details);
-        assert_eq!(refused(&refusal, None, &session()), "error: no leader");
+        assert_eq!(refused(&refusal, None, ENDPOINT, Some("4711")), "error: no leader");
     }
 
     #[test]
     fn every_endpoint_that_was_tried_is_told() {
         let tried =
-            [("http://a:7400".to_owned(), "refused".to_owned()), ("http://b:7400".to_owned(), "no route".to_owned())];
-        insta::assert_snapshot!(unreachable(&tried));
+            vec![(ENDPOINT.to_owned(), "refused".to_owned()), ("http://b:7400".to_owned(), "no route".to_owned())];
+        let unsent = NoAnswer { tried, sent: false };
+        insta::assert_snapshot!(unreachable(&unsent, Some("4711")));
+        let sent = NoAnswer { sent: true, ..unsent };
+        assert!(unreachable(&sent, Some("4711")).ends_with("--request-id 4711"));
+        assert!(!unreachable(&sent, None).contains("request-id"));
     }
 }

@@ -4,16 +4,19 @@
 //!   twinrail [options] <noun> <verb> …
 //!               │         └── noun/*      one file a noun: its verbs, and its rows for people
 //!               ▼
-//!            session      the first endpoint that answers; deadline, request id and actor of every call
+//!            session      deadline, request id and actor of every call
+//!            endpoints    the directors that may be asked, one after the other until one answers
 //!            output       tables for people, JSON (Protobuf's mapping) for programs, plans for --dry-run
 //!            failure      what went wrong, in words, with what was probably meant
 //! ```
 //!
 //! * Every method of the API has a command.
-//! * Exit code 0: done; 1: refused or failed; 2: the command line was wrong (nothing was sent).
+//! * Exit code 0: done; 1: refused or failed; 2: the command line was wrong (nothing was sent);
+//!   3: the change is committed, but is not in force within the time.
 //! * Standard output has the answer alone; everything else goes to standard error.
 //! * Updates read the resource, change what was named, and send it back with its etag: nobody's change is lost.
 
+mod endpoints;
 mod failure;
 mod noun;
 mod output;
@@ -39,7 +42,7 @@ use session::Session;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Client options")]
 pub struct Options {
-    /// Where a director's API is; repeat it or separate by commas: the next is tried when one cannot be reached.
+    /// Where a director's API is; repeat it or separate by commas: the next is asked when one does not answer.
     #[arg(
         long,
         global = true,
@@ -55,9 +58,6 @@ pub struct Options {
     /// The id under which a change acts once, however often it is sent. A new one when not given.
     #[arg(long, global = true, value_name = "ID")]
     request_id: Option<String>,
-    /// Refuse the change unless this is the resource's current etag.
-    #[arg(long, global = true, value_name = "ETAG")]
-    if_match: Option<String>,
     /// Only say what a change would do.
     #[arg(long, global = true)]
     dry_run: bool,
@@ -67,6 +67,26 @@ pub struct Options {
     /// For people or for programs.
     #[arg(long, short, global = true, value_enum, default_value_t)]
     output: Format,
+}
+
+/// Only verbs that change something that is there have it: what is new has no etag, and neither has the cluster.
+#[derive(Args, Debug)]
+pub struct Precondition {
+    /// Refuse the change unless this is the current etag; an adapter has that of its profile.
+    #[arg(long, value_name = "ETAG", help_heading = "Client options")]
+    if_match: Option<String>,
+}
+
+impl Precondition {
+    /// Empty: any.
+    fn etag(self) -> String {
+        self.if_match.unwrap_or_default()
+    }
+
+    /// For a resource that is written whole: what the user demands, or else what we read.
+    fn or(self, read: String) -> String {
+        self.if_match.unwrap_or(read)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -129,8 +149,8 @@ pub async fn run(options: Options, request: Request, program: clap::Command) -> 
     if let Request::Client(Client::Completion { shell }) = &request {
         return complete(*shell, program);
     }
-    let mut session = Session::new(options);
-    match dispatch(&mut session, request).await {
+    let session = Session::new(options);
+    match dispatch(&session, request).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{}", failure.explain(&session).await);
@@ -139,8 +159,7 @@ pub async fn run(options: Options, request: Request, program: clap::Command) -> 
     }
 }
 
-async fn dispatch(session: &mut Session, request: Request) -> Result<(), Failure> {
-    session.connect().await?;
+async fn dispatch(session: &Session, request: Request) -> Result<(), Failure> {
     match request {
         Request::Director(command) => command.run(session).await,
         Request::Server(command) => command.run(session).await,

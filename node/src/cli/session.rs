@@ -1,17 +1,13 @@
-//! The connection to a director, and what every call carries.
+//! What every call carries.
 
 use std::time::Duration;
 
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
 use twinrail_proto::grpc::v1;
 
-use super::failure::Failure;
+use super::endpoints::Endpoints;
 use super::{Format, Options};
 
-/// How long one endpoint may take to accept a connection before the next is tried. A director that is up answers within
-/// milliseconds; one without power never does.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most octets of an answer: the receipt of a failover of tens of thousands of adapters is larger than gRPC's usual 4 MiB.
 /// A larger one fails the call.
 const MAX_ANSWER: usize = 64 << 20;
@@ -23,22 +19,19 @@ pub const PAGE_SIZE: i32 = 1000;
 pub struct ChangeOptions {
     pub request_id: String,
     pub validate_only: bool,
-    /// Empty: any.
-    pub etag: String,
 }
 
 pub struct Session {
     options: Options,
     request_id: String,
-    channel: Option<(String, Channel)>,
+    endpoints: Endpoints,
 }
 
 macro_rules! clients {
     ($($method:ident: $module:ident::$client:ident;)*) => {
         impl Session {
-            $(pub fn $method(&self) -> v1::$module::$client<Channel> {
-                let (_, channel) = self.channel.as_ref().expect("commands run in a session that is connected");
-                v1::$module::$client::new(channel.clone()).max_decoding_message_size(MAX_ANSWER)
+            $(pub fn $method(&self) -> v1::$module::$client<Endpoints> {
+                v1::$module::$client::new(self.endpoints.clone()).max_decoding_message_size(MAX_ANSWER)
             })*
         }
     };
@@ -63,28 +56,18 @@ clients! {
 impl Session {
     pub fn new(options: Options) -> Self {
         let request_id = options.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        Self { options, request_id, channel: None }
+        let endpoints = Endpoints::new(&options.endpoint, options.timeout);
+        Self { options, request_id, endpoints }
     }
 
-    /// Connects to the first endpoint that answers.
-    pub async fn connect(&mut self) -> Result<(), Failure> {
-        self.channel = None;
-        let mut tried = Vec::new();
-        for text in &self.options.endpoint {
-            match connect(text, CONNECT_TIMEOUT.min(self.options.timeout)).await {
-                Ok(channel) => {
-                    self.channel = Some((text.clone(), channel));
-                    return Ok(());
-                }
-                Err(reason) => tried.push((text.clone(), reason)),
-            }
-        }
-        Err(Failure::Unreachable(tried))
+    /// Where the last answer came from.
+    pub fn endpoint(&self) -> &str {
+        self.endpoints.current()
     }
 
-    /// Where we are connected.
-    pub fn endpoint(&self) -> Option<&str> {
-        self.channel.as_ref().map(|(endpoint, _)| endpoint.as_str())
+    /// Whether the newest call, if it failed on its way, may have changed something.
+    pub fn may_have_changed(&self) -> bool {
+        self.endpoints.changing() && !self.options.dry_run
     }
 
     /// A call with a deadline.
@@ -104,16 +87,7 @@ impl Session {
     }
 
     pub fn change(&self) -> ChangeOptions {
-        ChangeOptions {
-            request_id: self.request_id.clone(),
-            validate_only: self.options.dry_run,
-            etag: self.options.if_match.clone().unwrap_or_default(),
-        }
-    }
-
-    /// The etag to send an updated resource with: what the user demands, or else what we read.
-    pub fn etag_or(&self, read: String) -> String {
-        self.options.if_match.clone().unwrap_or(read)
+        ChangeOptions { request_id: self.request_id.clone(), validate_only: self.options.dry_run }
     }
 
     pub fn stale_ok(&self) -> bool {
@@ -141,24 +115,6 @@ impl Session {
 fn actor() -> String {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
     user.map_or_else(|_| "cli".to_owned(), |user| format!("cli:{user}"))
-}
-
-async fn connect(text: &str, timeout: Duration) -> Result<Channel, String> {
-    let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let endpoint = Endpoint::from_shared(url).map_err(|error| chain(&error))?.connect_timeout(timeout);
-    match tokio::time::timeout(timeout, endpoint.connect()).await {
-        Ok(channel) => channel.map_err(|error| chain(&error)),
-        Err(_) => Err(format!("no answer within {}", humantime::format_duration(timeout))),
-    }
-}
-
-/// The root of an error: "transport error" alone helps nobody.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    deepest.to_string()
 }
 
 /// Reads all pages of a list.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
-use super::text::{full, full_or_nothing};
+use super::failure::Failure;
+use super::text::{full, full_or_nothing, short};
 
 /// The words of one adapter: its name, then `key=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ const VHBA_KEYS: &[&str] = &["san", "wwn-pool", "wwpn", "wwnn", "qos", "luns", "
 pub fn vnic_words(text: &str) -> Result<VnicWords, String> {
     let words = parse(text, VNIC_KEYS)?;
     words.number("vlan")?;
-    words.number("mtu")?;
+    words.mtu()?;
     words.numbers("trunk")?;
     Ok(VnicWords(words))
 }
@@ -40,6 +41,37 @@ pub fn vhba_words(text: &str) -> Result<VhbaWords, String> {
     words.numbers("luns")?;
     words.number("boot-lun")?;
     Ok(VhbaWords(words))
+}
+
+/// An MTU, for clap. None to be given is the default; 0 is none.
+pub fn mtu(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) => Err("an MTU of 0; 1280 to 9000 octets are allowed, and without one a new vNIC gets 1500".to_owned()),
+        Ok(octets) => Ok(octets),
+        Err(_) => Err(format!("mtu={text} is no number")),
+    }
+}
+
+/// What a flag that may be repeated gave, by name: a name that is given twice would lose the first.
+pub fn by_name<T>(flag: &str, given: impl IntoIterator<Item = (String, T)>) -> Result<BTreeMap<String, T>, Failure> {
+    let mut all = BTreeMap::new();
+    for (name, value) in given {
+        if all.contains_key(&name) {
+            return Err(Failure::Usage(format!("{flag} names {} twice; name it once", short(&name))));
+        }
+        all.insert(name, value);
+    }
+    Ok(all)
+}
+
+/// Refuses a name that one flag gives and another takes away.
+pub fn not_both<T>(flag: &str, given: &BTreeMap<String, T>, removed: &[String]) -> Result<(), Failure> {
+    match removed.iter().find(|name| given.contains_key(*name)) {
+        Some(name) => {
+            Err(Failure::Usage(format!("{} is given by --{flag} and taken away by --remove-{flag}", short(name))))
+        }
+        None => Ok(()),
+    }
 }
 
 /// `d1=lan0`, for clap.
@@ -86,6 +118,10 @@ impl Words {
     fn number(&self, key: &str) -> Result<Option<u32>, String> {
         let parse = |text: &str| text.parse().map_err(|_| format!("{key}={text} is no number"));
         self.get(key).map(parse).transpose()
+    }
+
+    fn mtu(&self) -> Result<Option<u32>, String> {
+        self.get("mtu").map(mtu).transpose()
     }
 
     /// `trunk=10+20`, as the comma is taken.
@@ -147,7 +183,7 @@ impl VnicWords {
         let vnic = v1::VnicTemplate {
             lan: full_or_nothing(ResourceKind::Lan, words.get("lan")),
             vlan: vlan(words.number("vlan")?, words.numbers("trunk")?)?,
-            mtu: words.number("mtu")?.unwrap_or(0),
+            mtu: words.mtu()?,
             qos_policy: words.qos(),
             mac_pool: full_or_nothing(ResourceKind::Pool, words.get("mac-pool")),
         };
@@ -160,7 +196,7 @@ impl VnicWords {
             mac_source: mac_source(words.get("mac"), words.get("mac-pool"))?,
             lan: full_or_nothing(ResourceKind::Lan, words.get("lan")),
             vlan: vlan(words.number("vlan")?, words.numbers("trunk")?)?,
-            mtu: words.number("mtu")?.unwrap_or(0),
+            mtu: words.mtu()?,
             qos_policy: words.qos(),
             ..Default::default()
         };
@@ -209,7 +245,7 @@ mod tests {
         let expected = v1::VnicTemplate {
             lan: "lans/prod".into(),
             vlan: Some(v1::Vlan { mode: Some(v1::vlan::Mode::Access(10)) }),
-            mtu: 9000,
+            mtu: Some(9000),
             qos_policy: "qosPolicies/gold".into(),
             mac_pool: "pools/macs".into(),
         };
@@ -236,6 +272,7 @@ mod tests {
             ("eth0,vlna=10", "\"vlna\""),
             ("eth0,lan=a,lan=b", "lan is there twice"),
             ("eth0,mtu=big", "mtu=big"),
+            ("eth0,mtu=0", "an MTU of 0"),
             ("eth0,trunk=10+x", "\"x\""),
         ] {
             let said = vnic_words(text).unwrap_err();
@@ -244,6 +281,17 @@ mod tests {
         assert!(vnic_words("eth0,mac=02:00:00:00:00:01").unwrap().template().unwrap_err().contains("mac-pool"));
         assert!(vnic_words("eth0,vlan=1,trunk=2+3").unwrap().template().unwrap_err().contains("not both"));
         assert!(vnic_words("eth0,mac=x,mac-pool=y").unwrap().vnic().unwrap_err().contains("not both"));
+    }
+
+    #[test]
+    fn a_name_is_given_once_and_not_taken_away_at_once() {
+        let twice = by_name("--vnic", [("eth0".to_owned(), 1), ("eth0".to_owned(), 2)]);
+        assert!(matches!(twice, Err(Failure::Usage(said)) if said.contains("--vnic names eth0 twice")));
+        let once = by_name("--vnic", [("eth0".to_owned(), 1), ("eth1".to_owned(), 2)]).unwrap();
+        assert_eq!(once.len(), 2);
+        assert!(not_both("vnic", &once, &["eth2".to_owned()]).is_ok());
+        let both = not_both("vnic", &once, &["eth1".to_owned()]);
+        assert!(matches!(both, Err(Failure::Usage(said)) if said.contains("--vnic and taken away by --remove-vnic")));
     }
 
     #[test]

@@ -37,13 +37,15 @@ pub struct VhbaSettings {
     pub run_dir: PathBuf,
     /// How long I/O waits for a director that carries the vHBA before it fails.
     pub io_timeout_s: u64,
+    /// Whether each LUN is a block device as well: a loop device on a file that the agent serves.
+    pub device_nodes: bool,
     /// Who may connect to an export: permissions of its socket, in octal.
     pub socket_mode: SocketMode,
 }
 
 impl Default for VhbaSettings {
     fn default() -> Self {
-        Self { run_dir: "/run/twinrail".into(), io_timeout_s: 60, socket_mode: SocketMode(0o600) }
+        Self { run_dir: "/run/twinrail".into(), io_timeout_s: 60, device_nodes: false, socket_mode: SocketMode(0o600) }
     }
 }
 

@@ -39,7 +39,19 @@ struct Attached {
     session: u64,
     wake: Arc<Notify>,
     released: BTreeMap<Name, Revision>,
-    problems: BTreeMap<AdapterId, String>,
+    devices: BTreeMap<AdapterId, DeviceState>,
+}
+
+/// How an adapter's device is on its server, as far as this director was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceState {
+    /// The server's agent is not attached here.
+    Unattached,
+    /// The agent has not spoken of it.
+    Unheard,
+    Up,
+    /// Why the agent cannot make it.
+    Failed(String),
 }
 
 impl AgentHub {
@@ -62,17 +74,19 @@ impl AgentHub {
         agents.get(server).and_then(|agent| agent.released.get(profile)).is_some_and(|&said| said >= revision)
     }
 
-    /// What keeps adapters from working on their servers.
-    pub fn problems(&self) -> BTreeMap<AdapterId, String> {
-        let agents = self.agents.lock();
-        agents.values().flat_map(|agent| agent.problems.clone()).collect()
+    /// How the device of this adapter is on this server.
+    pub fn device(&self, server: &Name, adapter: AdapterId) -> DeviceState {
+        match self.agents.lock().get(server) {
+            Some(agent) => agent.devices.get(&adapter).cloned().unwrap_or(DeviceState::Unheard),
+            None => DeviceState::Unattached,
+        }
     }
 
     fn attach(&self, server: &Name) -> (u64, Arc<Notify>) {
         let session = self.sessions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let wake = Arc::new(Notify::new());
         wake.notify_one();
-        let agent = Attached { session, wake: wake.clone(), released: BTreeMap::new(), problems: BTreeMap::new() };
+        let agent = Attached { session, wake: wake.clone(), released: BTreeMap::new(), devices: BTreeMap::new() };
         self.agents.lock().insert(server.clone(), agent);
         (session, wake)
     }
@@ -201,8 +215,7 @@ async fn listen(core: SharedCore, server: Name, session: u64, mut incoming: Stre
                 }
             }
             Some(Message::Devices(report)) => {
-                let problems = problems(report);
-                core.agents.update(&server, session, |agent| agent.problems = problems);
+                core.agents.update(&server, session, |agent| agent.devices = devices(report));
             }
             Some(Message::Attach(_)) | None => break,
         }
@@ -220,7 +233,41 @@ fn paths(report: &PathReport) -> Vec<(Name, Rail, bool)> {
     paths.filter_map(|it| Some((Name::new(&it.director).ok()?, *Rail::ALL.get(it.rail as usize)?, it.up))).collect()
 }
 
-fn problems(report: DeviceReport) -> BTreeMap<AdapterId, String> {
-    let troubled = report.devices.into_iter().filter(|device| !device.problem.is_empty());
-    troubled.map(|device| (AdapterId(device.adapter), device.problem)).collect()
+/// Each report is whole: what it does not name is not there.
+fn devices(report: DeviceReport) -> BTreeMap<AdapterId, DeviceState> {
+    let state = |problem: String| if problem.is_empty() { DeviceState::Up } else { DeviceState::Failed(problem) };
+    report.devices.into_iter().map(|it| (AdapterId(it.adapter), state(it.problem))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twinrail_proto::grpc::internal::v1::device_report::Device;
+
+    #[test]
+    fn a_device_is_what_its_agent_said_last() {
+        let (hub, server) = (AgentHub::default(), Name::new("s1").unwrap());
+        let device = |adapter| hub.device(&server, AdapterId(adapter));
+        let say = |session, said: &[(u32, &str)]| {
+            let said = said.iter().map(|&(adapter, problem)| Device {
+                adapter,
+                problem: problem.into(),
+                ..Default::default()
+            });
+            let report = DeviceReport { devices: said.collect() };
+            hub.update(&server, session, |agent| agent.devices = devices(report));
+        };
+        assert_eq!(device(1), DeviceState::Unattached);
+        let (session, _) = hub.attach(&server);
+        assert_eq!(device(1), DeviceState::Unheard);
+        say(session, &[(1, ""), (2, "the name is taken")]);
+        assert_eq!((device(1), device(2)), (DeviceState::Up, DeviceState::Failed("the name is taken".into())));
+        say(session, &[(2, "")]);
+        assert_eq!((device(1), device(2)), (DeviceState::Unheard, DeviceState::Up));
+        let (newer, _) = hub.attach(&server);
+        say(session, &[(1, "")]);
+        assert_eq!(device(1), DeviceState::Unheard, "a session that was replaced says nothing any more");
+        assert!(hub.detach(&server, newer));
+        assert_eq!(device(1), DeviceState::Unattached);
+    }
 }

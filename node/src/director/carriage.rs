@@ -9,45 +9,37 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use twinrail_datapath::{Carry, DirectorTable, Problem};
-use twinrail_proto::domain::{AdapterId, Epoch, FailoverReceipt, Name, Resource, ResourceKind, Revision, UnixMillis};
-use twinrail_proto::grpc::internal::v1::{AdapterTime, CarriageReport};
+use twinrail_proto::domain::{AdapterId, Epoch, FailoverReceipt, Name, Resource, ResourceKind, Revision};
+use twinrail_proto::grpc::internal::v1::CarriageReport;
 use twinrail_raft_store::state::{Change, Event};
 use twinrail_raft_store::store::Notice;
 
 use super::core::{Core, SharedCore, unix_millis};
+use super::reports::Reports;
 use super::table::director_table;
-use crate::telemetry::{self, error_text};
+use crate::problems::Problems;
+use crate::telemetry;
 
 /// What goes to another home is told to its server first, and put into force here so much later: its frames wait in the
 /// server's device by then, instead of coming here to be refused. Until then this director carries in the old epoch.
 const HAND_OVER: Duration = Duration::from_millis(2);
-/// Receipts whose times wait to reach the leader; beyond it the oldest are forgotten, and stay incomplete.
-const MAX_REPORTS: usize = 64;
 
 pub struct Carriage {
     carried: RwLock<Carried>,
     enforced: watch::Sender<Revision>,
     published: watch::Sender<()>,
     renew: Notify,
+    problems: Mutex<Problems>,
 }
 
 #[derive(Default)]
 struct Carried {
     adapters: BTreeMap<AdapterId, Epoch>,
-    reports: BTreeMap<Name, Report>,
-}
-
-/// When this director carried and announced what a failover gave it.
-#[derive(Default)]
-struct Report {
-    epochs: BTreeMap<AdapterId, Epoch>,
-    carrying: BTreeMap<AdapterId, UnixMillis>,
-    announced: BTreeMap<AdapterId, UnixMillis>,
-    sent: (usize, usize),
+    reports: Reports,
 }
 
 impl Default for Carriage {
@@ -57,6 +49,7 @@ impl Default for Carriage {
             enforced: watch::Sender::new(Revision(0)),
             published: watch::Sender::new(()),
             renew: Notify::new(),
+            problems: Mutex::default(),
         }
     }
 }
@@ -96,69 +89,30 @@ impl Carriage {
 
     /// The datapath announced an adapter on its LAN for the first time in this epoch.
     pub fn announced(&self, adapter: AdapterId, epoch: Epoch) {
-        let now = unix_millis();
-        for report in self.carried.write().reports.values_mut() {
-            if report.epochs.get(&adapter) == Some(&epoch) {
-                report.announced.entry(adapter).or_insert(now);
-            }
-        }
+        self.carried.write().reports.announced(adapter, epoch, unix_millis());
+    }
+
+    /// This director decided a failover, and knows now that it is committed.
+    pub fn committed(&self, failover: &Name) {
+        self.carried.write().reports.committed(failover, unix_millis());
     }
 
     /// What the leader has not heard yet of failovers.
     pub fn reports(&self) -> Vec<CarriageReport> {
-        let carried = self.carried.read();
-        let news = carried.reports.iter().filter(|(_, it)| it.sent != (it.carrying.len(), it.announced.len()));
-        news.map(|(failover, it)| CarriageReport {
-            failover: failover.to_string(),
-            carrying: times(&it.carrying),
-            announced: times(&it.announced),
-            phases: Vec::new(),
-        })
-        .collect()
+        self.carried.read().reports.news()
     }
 
-    /// The leader has taken these reports; what is complete is forgotten.
+    /// The leader has taken these reports.
     pub fn reported(&self, reports: &[CarriageReport]) {
-        let mut carried = self.carried.write();
-        for sent in reports {
-            let Ok(name) = Name::new(&sent.failover) else { continue };
-            if let Some(report) = carried.reports.get_mut(&name) {
-                report.sent = (sent.carrying.len(), sent.announced.len());
-            }
-        }
-        carried.reports.retain(|_, it| it.sent != (it.epochs.len(), it.epochs.len()));
-    }
-
-    /// What this failover gives to this director is reported from now on: the first announcement may come at once.
-    fn expect(&self, receipt: &FailoverReceipt, own: &Name) {
-        let mut carried = self.carried.write();
-        let mine = receipt.moves.iter().filter(|it| it.to.as_ref() == Some(own));
-        let epochs: BTreeMap<AdapterId, Epoch> = mine.map(|it| (it.adapter, it.epoch)).collect();
-        if !epochs.is_empty() {
-            carried.reports.insert(receipt.name.clone(), Report { epochs, ..Report::default() });
-        }
-        while carried.reports.len() > MAX_REPORTS {
-            carried.reports.pop_first();
-        }
+        self.carried.write().reports.told(reports);
     }
 
     /// The datapath carries these now.
     fn carrying(&self, adapters: BTreeMap<AdapterId, Epoch>) {
-        let now = unix_millis();
         let mut carried = self.carried.write();
-        for report in carried.reports.values_mut() {
-            for (adapter, epoch) in &report.epochs {
-                if adapters.get(adapter) == Some(epoch) {
-                    report.carrying.entry(*adapter).or_insert(now);
-                }
-            }
-        }
+        carried.reports.carrying(&adapters, unix_millis());
         carried.adapters = adapters;
     }
-}
-
-fn times(times: &BTreeMap<AdapterId, UnixMillis>) -> Vec<AdapterTime> {
-    times.iter().map(|(adapter, &at)| AdapterTime { adapter: adapter.0, at }).collect()
 }
 
 /// Which servers' assignments a batch of events touches.
@@ -273,12 +227,10 @@ fn publish(core: &Core, touched: &Touched) {
     let carried = carried(&table);
     let table_lans: BTreeMap<AdapterId, Name> = table.adapters.iter().map(|it| (it.id, it.lan.clone())).collect();
     for receipt in &touched.receipts {
-        core.carriage.expect(receipt, &core.own);
+        core.carriage.carried.write().reports.expect(receipt, &core.own);
     }
     let report = core.datapath.publish(table);
-    for problem in &report.problems {
-        tracing::warn!(problem = error_text(problem), "a part of the table is not in force");
-    }
+    core.carriage.problems.lock().tell(&report.problems, "the table");
     core.carriage.carrying(without_port(carried, &table_lans, &report.problems));
     for receipt in &touched.receipts {
         trace_carriage(receipt, &core.own);

@@ -10,10 +10,11 @@ use openraft::async_runtime::WatchReceiver;
 use parking_lot::MappedRwLockReadGuard;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use twinrail_proto::domain::{AdapterKind, AdminState, Name, Revision};
+use twinrail_proto::domain::{AdapterId, AdapterKind, AdminState, Name, Revision};
 use twinrail_raft_store::state::{Applied, Operation, Rejection, RequestId, State};
 use twinrail_raft_store::store::RevisionEvents;
 
+use super::agents::DeviceState;
 use super::core::Core;
 use super::feed::watch;
 use super::leader::{AskError, LeaderRequest, NotLeader};
@@ -199,6 +200,16 @@ impl Cluster {
         after: Option<Revision>,
     ) -> Result<BoxStream<'static, Result<Arc<RevisionEvents>, WatchError>>, WatchError> {
         watch(&self.core.state, after)
+    }
+
+    /// This director.
+    pub fn own(&self) -> &Name {
+        &self.core.own
+    }
+
+    /// How an adapter's device is on this server, as this director was told.
+    pub fn device(&self, server: &Name, adapter: AdapterId) -> DeviceState {
+        self.core.agents.device(server, adapter)
     }
 
     pub async fn status(&self) -> ClusterStatus {

@@ -17,6 +17,7 @@ use super::lease::LeaseBook;
 use super::liveness::Liveness;
 use super::members::Members;
 use super::releases::ReleaseBook;
+use super::uplinks::UplinkBook;
 use crate::config::DirectorConfig;
 use crate::link::{Identity, Links};
 
@@ -43,6 +44,7 @@ pub struct Core {
     pub leases: LeaseBook,
     pub releases: ReleaseBook,
     pub agents: AgentHub,
+    pub uplinks: UplinkBook,
     /// Wakes the reconciler.
     pub work: watch::Sender<()>,
 }

@@ -9,14 +9,14 @@ use openraft::ReadPolicy;
 use openraft::errors::{ClientWriteError, RaftError};
 use serde::{Deserialize, Serialize};
 use tonic::{Request, Response, Status, Streaming};
-use twinrail_proto::domain::{Name, Revision};
+use twinrail_proto::domain::{Name, ResourceKind, Revision};
 use twinrail_proto::grpc::internal::v1::leader_service_client::LeaderServiceClient;
 use twinrail_proto::grpc::internal::v1::leader_service_server::LeaderService;
 use twinrail_proto::grpc::internal::v1::{
     CallAnswer, CallRequest, ReadIndexRequest, ReadIndexResponse, RenewLeaseRequest, RenewLeaseResponse,
 };
 use twinrail_raft_store::proposal::Proposal;
-use twinrail_raft_store::state::{Applied, Command, Operation, RequestId};
+use twinrail_raft_store::state::{Applied, Change, Command, Operation, Rejection, RequestId};
 
 use super::cluster::{CallError, Intent};
 use super::core::{Core, SharedCore, unix_millis};
@@ -69,7 +69,7 @@ impl Core {
             operation,
         };
         if request.validate_only {
-            return Ok(self.state.read().preview(&command).map_err(CallError::Rejected));
+            return Ok(self.foresee(&command, &request.intent));
         }
         self.propose(command).await
     }
@@ -88,10 +88,22 @@ impl Core {
             Err(error) => return Ok(Err(CallError::Storage(format!("the command cannot be written: {error}")))),
         };
         match self.raft.client_write(proposal).await {
-            Ok(written) => Ok(written.data.map_err(CallError::Rejected)),
+            Ok(written) => {
+                self.note_commit(&written.data);
+                Ok(written.data.map_err(CallError::Rejected))
+            }
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Err(NotLeader),
             Err(RaftError::APIError(error)) => Ok(Err(CallError::Storage(error.to_string()))),
             Err(RaftError::Fatal(error)) => Ok(Err(CallError::Storage(error.to_string()))),
+        }
+    }
+
+    /// A failover that this director decided is committed: the one time of a receipt that its own command cannot hold.
+    fn note_commit(&self, outcome: &Result<Applied, Rejection>) {
+        let Some(applied) = outcome.as_ref().ok().filter(|it| !it.replayed) else { return };
+        let receipts = applied.events.iter().filter(|it| it.key.kind == ResourceKind::Failover);
+        for receipt in receipts.filter(|it| it.change == Change::Created) {
+            self.carriage.committed(&receipt.key.name);
         }
     }
 

@@ -75,6 +75,9 @@ impl Core {
         if self.leases.enforced.lock().insert(director.clone(), enforced) != Some(enforced) {
             self.wake_reconciler();
         }
+        if director != self.own && self.uplinks.heard(&director, &request.uplinks) {
+            self.wake_reconciler();
+        }
         if self.releases.withholds_from(&director) {
             tracing::warn!(%director, "gets no lease: it has not put a release into force");
             return Err(NotLeader);
@@ -83,7 +86,8 @@ impl Core {
         for report in request.reports {
             self.complete_receipt(&director, report).await?;
         }
-        Ok(RenewLeaseResponse { revision: commit.0, lease_ms: self.config.timing.lease_ms as u32 })
+        let (lease_ms, uplinks) = (self.config.timing.lease_ms as u32, self.uplinks.spread());
+        Ok(RenewLeaseResponse { revision: commit.0, lease_ms, uplinks })
     }
 
     /// What a new home says of a failover becomes part of its receipt.
@@ -95,6 +99,7 @@ impl Core {
             carrying: adapter_times(&report.carrying),
             announced: adapter_times(&report.announced),
             phases: report.phases.into_iter().map(adapter_phases).collect(),
+            committed: report.committed,
         };
         if let Err(error) = self.propose(self.own_command(operation)).await? {
             tracing::debug!(%error, %director, "a receipt was not completed");
@@ -128,9 +133,11 @@ pub async fn keep_lease(core: SharedCore) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let enforced = core.carriage.enforced();
     let mut published = core.carriage.published();
+    let mut uplinks = core.uplinks.own_changed();
     loop {
         tokio::select! {
             _ = every.tick() => {}
+            Ok(()) = uplinks.changed() => {}
             Ok(()) = published.changed() => {
                 tokio::time::sleep(PUBLISH_PAUSE).await;
                 published.mark_unchanged();
@@ -145,8 +152,12 @@ async fn renew(core: SharedCore, enforced: Revision) {
     let asked_at = clock::now();
     let request = core.leases.holder.lock().on_request(asked_at);
     let reports = core.carriage.reports();
-    let message =
-        RenewLeaseRequest { director_id: core.own_id, enforced_revision: enforced.0, reports: reports.clone() };
+    let message = RenewLeaseRequest {
+        director_id: core.own_id,
+        enforced_revision: enforced.0,
+        reports: reports.clone(),
+        uplinks: core.uplinks.report(&core.own),
+    };
     let granted = match core.leader() {
         Some(leader) if leader == core.own => {
             tokio::time::timeout(RENEW_TIMEOUT, core.grant_lease(message)).await.ok().and_then(Result::ok)
@@ -156,6 +167,9 @@ async fn renew(core: SharedCore, enforced: Revision) {
     };
     let Some(granted) = granted else { return };
     core.carriage.reported(&reports);
+    if !core.leads() {
+        core.uplinks.adopt(&core.own, &granted.uplinks);
+    }
     let commit = Revision(granted.revision);
     // A lease says that this director may carry what its table says: so the table must be as new as the grant.
     let mut enforced = core.carriage.enforced();

@@ -62,6 +62,11 @@ impl Liveness {
         self.inner.lock().detector.reach(clock::now())
     }
 
+    /// Until when to wait for directors that are coming back; None: no longer.
+    pub fn gathering(&self) -> Option<Moment> {
+        self.inner.lock().detector.gathering(clock::now())
+    }
+
     /// The directors that are lost now, and since when.
     pub fn lost(&self) -> BTreeMap<Name, Loss> {
         self.inner.lock().lost.clone()

@@ -7,6 +7,7 @@
 //!   bootstrap   founds the cluster, claims this director's id; membership: voters follow the list of directors
 //!   liveness    who is lost ──▶ reconciler: homes follow the world; releases: planned moves between servers
 //!   lease       for how long this director may carry
+//!   uplinks     which ports on LANs work, everybody's
 //!   carriage    the applied state put into force in the datapath, and told to the agents
 //! ```
 
@@ -17,6 +18,7 @@ mod carriage;
 mod cluster;
 mod core;
 mod feed;
+mod foresight;
 mod forward;
 mod gate;
 mod health;
@@ -32,10 +34,13 @@ mod raft;
 mod receipt;
 mod reconciler;
 mod releases;
+mod reports;
 mod run;
 mod status;
 mod table;
+mod uplinks;
 
+pub use agents::DeviceState;
 pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
 pub use run::{DirectorError, run};
-pub use status::{ClusterStatus, DirectorStatus, PathStatus};
+pub use status::{ClusterStatus, DirectorStatus, PathStatus, UplinkStatus};

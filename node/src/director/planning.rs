@@ -17,6 +17,7 @@ impl Core {
     /// Looks at the world as it is now.
     pub fn with_view<T>(&self, decide: impl FnOnce(&State, &View<'_>) -> T) -> T {
         let reach = self.liveness.reach();
+        let troubles = self.uplinks.all();
         let state = self.state.read();
         let mut uplinks: BTreeMap<&Name, BTreeSet<&Name>> = BTreeMap::new();
         let lans =
@@ -26,12 +27,14 @@ impl Core {
         for (director, cloud) in lans.chain(sans) {
             uplinks.entry(director).or_default().insert(cloud);
         }
+        let down = |director: &Name| troubles.get(director).into_iter().flat_map(|it| it.keys()).collect();
         let directors = state.directors().values().map(|it| DirectorView {
             name: &it.value.name,
             role: it.value.role,
             admin_state: it.value.admin_state,
             standing: self.liveness.standing(&it.value.name),
             uplinks: uplinks.remove(&it.value.name).unwrap_or_default(),
+            uplinks_down: down(&it.value.name),
         });
         let directors = directors.collect();
         let adapters = state.profiles().values().flat_map(|it| AdapterView::of_profile(&it.value)).collect();
@@ -131,6 +134,7 @@ pub fn note(cause: &FailoverCause) -> String {
         FailoverCause::PathsLost { server, director } => {
             format!("server {server} lost its paths to director {director}")
         }
+        FailoverCause::UplinkLost { director, lan } => format!("uplink lost: director {director} to LAN {lan}"),
         FailoverCause::Drain(director) => format!("director {director} drained"),
         FailoverCause::Rebalance => "rebalance".to_owned(),
         FailoverCause::Operator => "operator".to_owned(),

@@ -51,7 +51,7 @@ pub fn receipt(
             last_seen: loss.last_seen,
             detected: loss.detected,
             decided: now,
-            committed: now,
+            committed: None,
             moves,
             trace_id: telemetry::trace_id(&tracing::Span::current()),
         })

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   a verdict of the detector ─┐
-//!   an applied revision ───────┼──▶ turn: lost → drained → paths lost → homeless → releases ──▶ Raft commands
+//!   an applied revision ───────┼──▶ turn: lost → uplinks → drained → paths lost → homeless → releases ──▶ Raft commands
 //!   an agent's word, a lease ──┘
 //! ```
 
@@ -20,6 +20,7 @@ use super::leader::NotLeader;
 use super::liveness::Loss;
 use super::planning::note;
 use super::receipt::{receipt, receipt_moves};
+use super::uplinks::lost_uplinks;
 use crate::clock;
 
 /// Beside the times when something happened.
@@ -61,11 +62,28 @@ pub async fn reconcile(core: SharedCore) {
 
 /// Does everything that is due. Says when it must look again even if nothing happens.
 async fn turn(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
+    let gathering = core.liveness.gathering();
+    match gathering {
+        Some(_) => tracing::debug!("directors are coming back: homes wait for them"),
+        None => place(core).await?,
+    }
+    step_aside(core).await;
+    let releases = super::releases::step(core).await?;
+    Ok(gathering.into_iter().chain(releases).min())
+}
+
+/// Makes the homes fit the world.
+async fn place(core: &SharedCore) -> Result<(), NotLeader> {
     for (director, loss) in core.liveness.lost() {
         change(core, FailoverCause::DirectorLost(director.clone()), Some(loss), |view| {
             placement::on_director_lost(view, &director)
         })
         .await?;
+    }
+    for (director, lan, trouble) in lost_uplinks(core) {
+        let loss = Loss { last_seen: trouble.since, detected: trouble.since };
+        let cause = FailoverCause::UplinkLost { director: director.clone(), lan: lan.clone() };
+        change(core, cause, Some(loss), |view| placement::on_uplink_lost(view, &director, &lan)).await?;
     }
     for director in drained(core) {
         change(core, FailoverCause::Drain(director.clone()), None, |view| placement::drain(view, &director)).await?;
@@ -74,9 +92,7 @@ async fn turn(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
         let cause = FailoverCause::PathsLost { server: server.clone(), director: director.clone() };
         change(core, cause, Some(loss), |view| placement::on_paths_lost(view, &server, &director)).await?;
     }
-    change(core, FailoverCause::Homeless, None, placement::refresh).await?;
-    step_aside(core).await;
-    super::releases::step(core).await
+    change(core, FailoverCause::Homeless, None, placement::refresh).await
 }
 
 fn drained(core: &Core) -> Vec<Name> {

@@ -30,6 +30,7 @@ use super::liveness::{Liveness, watch_liveness};
 use super::members::Members;
 use super::raft::{self, Network, RaftEndpoint, RaftSetupError, watch_leader};
 use super::releases::ReleaseBook;
+use super::uplinks::{UplinkBook, watch_uplinks};
 use super::{health, membership, metrics, reconciler};
 use crate::config::{DirectorConfig, INTERNAL_PORT, rails_config};
 use crate::link::{Identity, Links, PathBoard};
@@ -101,6 +102,7 @@ pub async fn run(config: DirectorConfig) -> Result<(), DirectorError> {
         leases: LeaseBook::new(config.timing.lease()),
         releases: ReleaseBook::default(),
         agents: AgentHub::default(),
+        uplinks: UplinkBook::default(),
         work: watch::Sender::new(()),
         config,
     });
@@ -109,6 +111,7 @@ pub async fn run(config: DirectorConfig) -> Result<(), DirectorError> {
     parts.spawn(part("paths", pump(core.clone(), heard, board)));
     parts.spawn(part("carriage", enforce(core.clone())));
     parts.spawn(part("liveness", watch_liveness(core.clone())));
+    parts.spawn(part("uplinks", watch_uplinks(core.clone())));
     parts.spawn(part("lease", keep_lease(core.clone())));
     parts.spawn(part("reconciler", reconciler::reconcile(core.clone())));
     parts.spawn(part("membership", membership::follow_directors(core.clone())));

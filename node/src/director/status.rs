@@ -5,7 +5,7 @@ use std::time::Duration;
 use openraft::async_runtime::WatchReceiver;
 use twinrail_datapath::Machine;
 use twinrail_failover::{Moment, Standing};
-use twinrail_proto::domain::{Name, Rail, Revision};
+use twinrail_proto::domain::{Name, Rail, Revision, UplinkState};
 
 use super::core::Core;
 use crate::clock;
@@ -33,6 +33,17 @@ pub struct DirectorStatus {
     pub adapters: usize,
     /// It has a vote in the Raft group now.
     pub voter: bool,
+    /// In the order of the LANs' names.
+    pub uplinks: Vec<UplinkStatus>,
+}
+
+/// A director's port on a LAN.
+#[derive(Clone, Debug)]
+pub struct UplinkStatus {
+    pub lan: Name,
+    pub port: String,
+    /// None: the director does not live.
+    pub state: Option<UplinkState>,
 }
 
 /// One path from the answering director to another machine.
@@ -69,14 +80,28 @@ impl Core {
             let adapters = state.profiles().values().flat_map(|it| it.value.adapters());
             adapters.filter(|it| it.home.director.as_ref() == Some(name)).count()
         };
+        let troubles = self.uplinks.all();
+        let alive = |name: &Name| *name == self.own || self.liveness.standing(name) != Standing::Lost;
+        let uplinks = |director: &Name| {
+            let ports = state.lans().values().filter_map(|it| Some((&it.value.name, it.value.uplinks.get(director)?)));
+            let trouble = |lan: &Name| troubles.get(director).and_then(|it| it.get(lan)).map(|it| it.state);
+            ports
+                .map(|(lan, port)| UplinkStatus {
+                    lan: lan.clone(),
+                    port: port.clone(),
+                    state: alive(director).then(|| trouble(lan).unwrap_or(UplinkState::Up)),
+                })
+                .collect()
+        };
         let directors = state.directors().values().map(|it| &it.value);
         directors
             .map(|it| DirectorStatus {
                 name: it.name.clone(),
-                alive: it.name == self.own || self.liveness.standing(&it.name) != Standing::Lost,
+                alive: alive(&it.name),
                 lease_left: if it.name == self.own { self.leases.own_lease_left() } else { None },
                 adapters: homes(&it.name),
                 voter: voters.contains(&it.id.0),
+                uplinks: uplinks(&it.name),
             })
             .collect()
     }

@@ -10,6 +10,8 @@ pub enum FailoverCause {
     DirectorLost(Name),
     /// This server has no path to the home of its adapters, though the home lives.
     PathsLost { server: Name, director: Name },
+    /// This director's port on this LAN does not work, and another director's does.
+    UplinkLost { director: Name, lan: Name },
     /// The operator drains this director.
     Drain(Name),
     /// The operator asked for homes to be spread anew.
@@ -42,7 +44,8 @@ pub struct FailoverReceipt {
     pub last_seen: UnixMillis,
     pub detected: UnixMillis,
     pub decided: UnixMillis,
-    pub committed: UnixMillis,
+    /// The director that decided knew that it was committed.
+    pub committed: Option<UnixMillis>,
     pub moves: Vec<ReceiptMove>,
     /// The W3C trace id under which every director recorded its part, if telemetry was on.
     pub trace_id: Option<String>,

@@ -10,6 +10,7 @@ mod network;
 mod number;
 mod resource;
 mod san;
+mod uplink;
 
 pub use adapter::{
     Adapter, AdapterKind, Binding, BindingPhase, Carriage, Home, MacSource, Profile, Vhba, VhbaTemplate, Vnic,
@@ -26,6 +27,7 @@ pub use san::{
     ChapSecret, LunChoice, LunNumber, MAX_LUNS, MAX_MASKED_WWPNS, MAX_SAN_DISKS, San, SanDigests, SanDisk, SanError,
     SanFence, SanPort, SanProblem,
 };
+pub use uplink::UplinkState;
 
 /// Milliseconds since the Unix epoch, as the director that proposed a command read its wall clock.
 pub type UnixMillis = u64;

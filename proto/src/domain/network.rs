@@ -31,20 +31,20 @@ pub struct Mtu(u16);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     #[error("VLAN {0} is not usable; a VLAN id is 1 to 4094 (IEEE 802.1Q, 9.6)")]
-    Vlan(u16),
+    Vlan(u32),
     #[error("a trunk needs at least one VLAN")]
     EmptyTrunk,
     #[error("a trunk of {0} VLANs; at most {MAX_TRUNK_VLANS} are allowed")]
     LargeTrunk(usize),
     #[error("MTU {0} is out of range; 1280 to 9000 octets are allowed")]
-    Mtu(u16),
+    Mtu(u32),
 }
 
 impl VlanId {
     pub fn new(id: u16) -> Result<Self, NetworkError> {
         match id {
             1..=4094 => Ok(Self(id)),
-            _ => Err(NetworkError::Vlan(id)),
+            _ => Err(NetworkError::Vlan(id.into())),
         }
     }
 
@@ -70,7 +70,7 @@ impl Mtu {
     pub fn new(octets: u16) -> Result<Self, NetworkError> {
         match octets {
             1280..=9000 => Ok(Self(octets)),
-            _ => Err(NetworkError::Mtu(octets)),
+            _ => Err(NetworkError::Mtu(octets.into())),
         }
     }
 
@@ -117,6 +117,14 @@ impl TryFrom<u16> for VlanId {
     }
 }
 
+/// As messages carry it. An error tells the number that was given, however large.
+impl TryFrom<u32> for VlanId {
+    type Error = NetworkError;
+    fn try_from(id: u32) -> Result<Self, NetworkError> {
+        u16::try_from(id).map_err(|_| NetworkError::Vlan(id)).and_then(Self::new)
+    }
+}
+
 impl From<VlanId> for u16 {
     fn from(vlan: VlanId) -> u16 {
         vlan.0
@@ -127,6 +135,14 @@ impl TryFrom<u16> for Mtu {
     type Error = NetworkError;
     fn try_from(octets: u16) -> Result<Self, NetworkError> {
         Self::new(octets)
+    }
+}
+
+/// As messages carry it. An error tells the number that was given, however large.
+impl TryFrom<u32> for Mtu {
+    type Error = NetworkError;
+    fn try_from(octets: u32) -> Result<Self, NetworkError> {
+        u16::try_from(octets).map_err(|_| NetworkError::Mtu(octets)).and_then(Self::new)
     }
 }
 
@@ -151,9 +167,16 @@ mod tests {
     #[test]
     fn mtu_has_both_bounds() {
         for bad in [0, 1279, 9001, 65535] {
-            assert_eq!(Mtu::new(bad), Err(NetworkError::Mtu(bad)));
+            assert_eq!(Mtu::new(bad), Err(NetworkError::Mtu(bad.into())));
         }
         assert!(Mtu::new(1280).is_ok() && Mtu::new(9000).is_ok());
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_as_it_was_given() {
+        assert_eq!(VlanId::try_from(99_999_u32), Err(NetworkError::Vlan(99_999)));
+        assert_eq!(Mtu::try_from(70_000_u32), Err(NetworkError::Mtu(70_000)));
+        assert_eq!((VlanId::try_from(10_u32), Mtu::try_from(1500_u32)), (VlanId::new(10), Mtu::new(1500)));
     }
 
     #[test]

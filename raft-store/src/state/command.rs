@@ -206,14 +206,15 @@ pub enum Operation {
 
     /// A plan of the failover crate. All or nothing: one stale epoch rejects the whole plan.
     /// An adapter's epoch grows by one where `to` differs from its home; where it does not, only its successors change.
-    /// `receipt` lists the same moves, or some of them; `apply` fills in its name, `committed`, and of each move the
-    /// resource, `from`, `to` and the epoch.
+    /// `receipt` lists the same moves, or some of them; `apply` fills in its name, and of each move the resource, `from`,
+    /// `to` and the epoch.
     ChangeHomes {
         cause_note: String,
         moves: Vec<HomeMove>,
         receipt: Option<Box<FailoverReceipt>>,
     },
-    /// The new home of these adapters says when it carried and announced them.
+    /// The new home of these adapters says when it carried and announced them, and the director that decided when it knew
+    /// that this was committed.
     CompleteReceipt {
         failover: Name,
         director: Name,
@@ -221,5 +222,6 @@ pub enum Operation {
         announced: Vec<(AdapterId, UnixMillis)>,
         /// Of vHBAs.
         phases: Vec<(AdapterId, Vec<PhaseTime>)>,
+        committed: Option<UnixMillis>,
     },
 }

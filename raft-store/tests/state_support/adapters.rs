@@ -108,7 +108,7 @@ pub fn receipt(decided_by: &str, moves: &[HomeMove]) -> FailoverReceipt {
         last_seen: 1,
         detected: 2,
         decided: 3,
-        committed: 0,
+        committed: Some(4),
         moves: moves.collect(),
         trace_id: None,
     }

@@ -112,7 +112,8 @@ fn parse_bindings(verb: &str, words: &mut Words<'_>, state: &State, if_match: Op
         "carried" => {
             let (failover, director) = (words.name(), words.name());
             let (carrying, announced) = (seen(words, state, "carrying"), seen(words, state, "announced"));
-            Operation::CompleteReceipt { failover, director, carrying, announced, phases: Vec::new() }
+            let committed = words.number("committed");
+            Operation::CompleteReceipt { failover, director, carrying, announced, phases: Vec::new(), committed }
         }
         _ => panic!("unknown verb {verb}"),
     }

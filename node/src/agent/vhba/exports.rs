@@ -28,6 +28,8 @@ struct Export {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub socket: Option<PathBuf>,
+    /// The device node.
+    pub device: Option<PathBuf>,
     pub problem: String,
 }
 
@@ -58,13 +60,12 @@ impl Exports {
         !self.problems.is_empty()
     }
 
-    pub fn places(&self) -> BTreeMap<u16, Place> {
-        let open = self
-            .open
-            .iter()
-            .map(|(&lun, it)| (lun, Place { socket: Some(it.server.path().to_owned()), problem: String::new() }));
-        let problems = self.problems.iter();
-        open.chain(problems.map(|(&lun, it)| (lun, Place { socket: None, problem: it.clone() }))).collect()
+    pub fn socket(&self, lun: u16) -> Option<&Path> {
+        self.open.get(&lun).map(|it| it.server.path())
+    }
+
+    pub fn problem(&self, lun: u16) -> Option<&str> {
+        self.problems.get(&lun).map(String::as_str)
     }
 }
 

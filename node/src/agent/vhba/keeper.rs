@@ -12,6 +12,7 @@ use twinrail_proto::domain::AdapterId;
 
 use super::exports::{Exports, Place};
 use super::memory::Remembered;
+use super::nodes::Nodes;
 use super::{Assigned, Common, paths};
 
 /// How soon what did not work is tried again.
@@ -97,6 +98,8 @@ struct Thread {
     folder: PathBuf,
     vhba: Arc<Vhba>,
     exports: Exports,
+    /// None: device nodes are not asked for.
+    nodes: Option<Nodes>,
     written: Option<Remembered>,
     problem: String,
     shared: Arc<Shared>,
@@ -113,6 +116,7 @@ impl Keeper {
         news: Arc<Notify>,
     ) -> std::io::Result<Self> {
         let folder = assigned.folder(&common.settings.run_dir);
+        let nodes = common.settings.device_nodes.then(|| Nodes::new(&common.machine_id, adapter, &folder));
         let shared = Arc::new(Shared { assigned: Mutex::new(assigned), told: Mutex::default() });
         let mut thread = Thread {
             adapter,
@@ -120,6 +124,7 @@ impl Keeper {
             folder,
             vhba,
             exports: Exports::default(),
+            nodes,
             written: None,
             problem: String::new(),
             shared: Arc::clone(&shared),
@@ -166,7 +171,7 @@ impl Thread {
             match bell.wait(retry) {
                 Wish::Nothing => {}
                 Wish::Look => retry = self.look().then_some(RETRY),
-                Wish::Stop => return self.exports.close(),
+                Wish::Stop => return self.close(),
                 Wish::Release => return self.release(),
             }
         }
@@ -176,10 +181,27 @@ impl Thread {
     fn look(&mut self) -> bool {
         let disks = self.vhba.disks();
         self.exports.follow(&disks, &self.vhba, &self.folder, self.common.settings.socket_mode.0);
+        if let Some(nodes) = &mut self.nodes {
+            nodes.follow(&disks, &self.vhba);
+        }
         self.remember(&disks);
-        let places = self.exports.places();
+        let places = disks.keys().map(|&lun| (lun, self.place(lun))).collect();
         self.tell(Told { disks, places, problem: self.problem.clone(), ended: false });
-        self.exports.has_problems() || !self.problem.is_empty()
+        let nodes = self.nodes.as_ref().is_some_and(Nodes::has_problems);
+        nodes || self.exports.has_problems() || !self.problem.is_empty()
+    }
+
+    fn place(&self, lun: u16) -> Place {
+        let nodes = self.nodes.as_ref();
+        let problem = self.exports.problem(lun).or_else(|| nodes?.problem(lun)).unwrap_or_default().to_owned();
+        let socket = self.exports.socket(lun).map(Into::into);
+        Place { socket, device: nodes.and_then(|it| it.device(lun)).map(Into::into), problem }
+    }
+
+    fn close(&mut self) {
+        self.nodes.iter_mut().for_each(Nodes::close);
+        self.exports.close();
+        self.nodes = None;
     }
 
     fn remember(&mut self, disks: &BTreeMap<u16, DiskState>) {
@@ -197,9 +219,11 @@ impl Thread {
         }
     }
 
+    /// The kernel writes what it still has for a device node while I/O goes on; then what has begun ends.
     fn release(&mut self) {
+        self.nodes.iter_mut().for_each(Nodes::close);
         self.vhba.quiesce();
-        self.exports.close();
+        self.close();
         if let Err(error) = self.common.memory.forget(self.adapter) {
             tracing::warn!(adapter = self.adapter.0, %error, "a vHBA is not forgotten");
         }

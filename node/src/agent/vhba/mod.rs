@@ -12,10 +12,15 @@
 //! * When the agent stops, exports go and the memory of them stays.
 
 mod exports;
+mod files;
 mod keeper;
+mod loops;
 mod memory;
+mod nodes;
 mod paths;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -56,6 +61,7 @@ pub struct Way {
 pub struct Common {
     pub cluster: ClusterTag,
     pub server: Name,
+    pub machine_id: String,
     pub rails: RailAddresses,
     pub settings: VhbaSettings,
     pub memory: LunMemory,
@@ -81,6 +87,11 @@ struct Running {
 impl Vhbas {
     /// Begins with those that are remembered. `news` is told when there is something new to report.
     pub fn start(common: Common, news: Arc<Notify>) -> Self {
+        if common.settings.device_nodes
+            && let Err(error) = loops::clear(&nodes::prefix(&common.machine_id))
+        {
+            tracing::warn!(%error, "what a former agent left of device nodes is not removed");
+        }
         let remembered = common.memory.read_all();
         let mut vhbas = Self {
             common: Arc::new(common),
@@ -131,14 +142,11 @@ impl Vhbas {
         }
     }
 
-    /// What is to be told of a vHBA; None: it is not there. `names`: of the directors.
-    pub fn report(&self, adapter: AdapterId, names: &BTreeMap<DirectorId, Name>) -> Option<device_report::Device> {
-        let Running { vhba, keeper, .. } = self.running.get(&adapter)?;
-        Some(report::device(adapter, &keeper.told(), &vhba.path(), vhba.counts(), names))
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.running.is_empty()
+    /// What is to be told of them. `names`: of the directors.
+    pub fn reports(&self, names: &BTreeMap<DirectorId, Name>) -> impl Iterator<Item = device_report::Device> {
+        self.running.iter().map(|(&adapter, Running { vhba, keeper, .. })| {
+            report::device(adapter, &keeper.told(), &vhba.path(), vhba.counts(), names)
+        })
     }
 
     fn begin(&mut self, adapter: AdapterId, remembered: Remembered) {

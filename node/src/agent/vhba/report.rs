@@ -1,6 +1,7 @@
 //! What directors are told of a vHBA.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use twinrail_datapath::disks::{Counts, DiskState, Path};
 use twinrail_proto::domain::{AdapterId, DirectorId, Name};
@@ -29,15 +30,16 @@ pub fn device(
 
 fn lun(lun: u16, state: &DiskState, place: &Place) -> wire::Lun {
     let DiskState { generation: _, unit, confirmed: _, problem } = state;
-    let Place { socket, problem: export_problem } = place;
+    let Place { socket, device, problem: place_problem } = place;
+    let text = |path: &Option<PathBuf>| path.as_ref().map_or_else(String::new, |it| it.display().to_string());
     let facts = unit.as_ref().map(|it| &it.facts);
     wire::Lun {
         lun: lun.into(),
         octets: facts.map_or(0, |it| it.export("").size),
         block_length: facts.map_or(0, |it| it.block_length),
-        export: socket.as_ref().map_or_else(String::new, |it| it.display().to_string()),
-        device: String::new(),
-        problem: [problem, export_problem].into_iter().find(|it| !it.is_empty()).cloned().unwrap_or_default(),
+        export: text(socket),
+        device: text(device),
+        problem: [problem, place_problem].into_iter().find(|it| !it.is_empty()).cloned().unwrap_or_default(),
         read_only: facts.is_some_and(|it| it.write_protected),
         product: unit.as_ref().map_or_else(String::new, |it| it.product.clone()),
     }

@@ -26,7 +26,9 @@ impl v1::profile_service_server::ProfileService for Api {
     async fn get_profile(&self, request: Request<v1::GetProfileRequest>) -> Result<Response<v1::Profile>, Status> {
         let head = Head::of(&request);
         let v1::GetProfileRequest { name, stale_ok } = request.into_inner();
-        Ok(Response::new(self.get::<Profile>(&head, &name, stale_ok).await?))
+        let mut profile = self.get::<Profile>(&head, &name, stale_ok).await?;
+        self.add_devices(&mut profile);
+        Ok(Response::new(profile))
     }
 
     async fn create_profile(
@@ -114,7 +116,11 @@ impl Api {
         profile: Name,
         operation: Operation,
     ) -> Result<Changed<v1::Profile>, Status> {
-        self.change_resource::<Profile>(head, profile, Intent::Apply(operation)).await
+        let (mut profile, outcome) = self.change_resource::<Profile>(head, profile, Intent::Apply(operation)).await?;
+        if let Some(profile) = &mut profile {
+            self.add_devices(profile);
+        }
+        Ok((profile, outcome))
     }
 
     async fn page_of_profiles(
@@ -134,7 +140,11 @@ impl Api {
             Some(server) => profile.binding.as_ref().is_some_and(|binding| binding.server == *server),
         };
         let profiles = state.profiles().iter().filter(|(_, found)| wanted(&found.value));
-        let write = |(_, found): (&Name, &Versioned<Profile>)| found.value.write(stamp(found));
+        let write = |(_, found): (&Name, &Versioned<Profile>)| {
+            let mut profile = found.value.write(stamp(found));
+            self.add_devices(&mut profile);
+            profile
+        };
         let Page { items, next_page_token, total_size } = pager.cut(profiles, |(name, _)| (*name).clone(), write);
         Ok(v1::ListProfilesResponse { profiles: items, next_page_token, total_size, revision: state.revision().0 })
     }

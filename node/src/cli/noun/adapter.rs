@@ -6,11 +6,12 @@ use clap::{Args, Subcommand};
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, home};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
-use crate::cli::spec::{mac_source, vlan, wwn_source};
-use crate::cli::text::{NOTHING, full, full_or_nothing, or_nothing, short};
+use crate::cli::spec::{mac_source, mtu, vlan, wwn_source};
+use crate::cli::text::{NOTHING, full, full_or_nothing, or_nothing, short, word};
 
 /// The verbs of both kinds; `C` is what an adapter is made of.
 #[derive(Subcommand, Debug)]
@@ -32,6 +33,8 @@ pub enum AdapterCommand<C: Args> {
         name: String,
         #[command(flatten)]
         content: C,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Changes what is named.
     Update {
@@ -39,11 +42,15 @@ pub enum AdapterCommand<C: Args> {
         name: String,
         #[command(flatten)]
         content: C,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Deletes one; its identity is quarantined.
     Delete {
         #[arg(value_name = "PROFILE/ADAPTER")]
         name: String,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Moves one to another director.
     Move {
@@ -52,6 +59,8 @@ pub enum AdapterCommand<C: Args> {
         /// The director that shall carry it.
         #[arg(long, value_name = "DIRECTOR")]
         to: String,
+        #[command(flatten)]
+        precondition: Precondition,
     },
 }
 
@@ -79,7 +88,7 @@ pub struct VnicContent {
     #[arg(long)]
     native: bool,
     /// In octets, 1280 to 9000 [default of a new one: 1500]
-    #[arg(long)]
+    #[arg(long, value_parser = mtu)]
     mtu: Option<u32>,
     /// The QoS policy; an empty one takes it away.
     #[arg(long)]
@@ -131,7 +140,7 @@ impl Content for VnicContent {
         if let Some(qos) = qos {
             vnic.qos_policy = full_or_nothing(ResourceKind::QosPolicy, Some(qos.as_str()).filter(|it| !it.is_empty()));
         }
-        vnic.mtu = mtu.unwrap_or(vnic.mtu);
+        vnic.mtu = mtu.or(vnic.mtu);
         Ok(())
     }
 }
@@ -178,7 +187,7 @@ macro_rules! adapter_command {
             pub async fn run(self, session: &Session) -> Result<(), Failure> {
                 let mut client = session.$many();
                 let change = session.change();
-                let (etag, request_id, validate_only) = (change.etag, change.request_id, change.validate_only);
+                let (request_id, validate_only) = (change.request_id, change.validate_only);
                 let collection = stringify!($many);
                 let resource =
                     |name: &str| split(name, collection).map(|(parent, own)| format!("{parent}/{collection}/{own}"));
@@ -193,31 +202,33 @@ macro_rules! adapter_command {
                         let request = v1::$GetRequest { name: resource(&name)?, stale_ok: session.stale_ok() };
                         session.print_one(&client.$get(session.ask(request)).await?.into_inner());
                     }
-                    Self::Create { name, content } => {
+                    Self::Create { name, content, precondition } => {
                         let (parent, own) = split(&name, collection)?;
                         let mut it = <$Content as Content>::Message::default();
                         content.write_into(&mut it)?;
-                        let $one = Some(it);
+                        let ($one, etag) = (Some(it), precondition.etag());
                         let request = v1::$CreateRequest { parent, $id: own, $one, etag, request_id, validate_only };
                         let response = client.$create(session.ask(request)).await?.into_inner();
                         session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "created");
                     }
-                    Self::Update { name, content } => {
+                    Self::Update { name, content, precondition } => {
                         let request = v1::$GetRequest { name: resource(&name)?, stale_ok: false };
                         let mut it = client.$get(session.ask(request)).await?.into_inner();
                         content.write_into(&mut it)?;
-                        it.etag = session.etag_or(it.etag);
+                        it.etag = precondition.or(it.etag);
                         let request = v1::$UpdateRequest { $one: Some(it), request_id, validate_only };
                         let response = client.$update(session.ask(request)).await?.into_inner();
                         session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "updated");
                     }
-                    Self::Delete { name } => {
-                        let request = v1::$DeleteRequest { name: resource(&name)?, etag, request_id, validate_only };
+                    Self::Delete { name, precondition } => {
+                        let (name, etag) = (resource(&name)?, precondition.etag());
+                        let request = v1::$DeleteRequest { name, etag, request_id, validate_only };
                         let response = client.$delete(session.ask(request)).await?.into_inner();
                         session.print_done(&response, response.outcome.as_ref(), "deleted");
                     }
-                    Self::Move { name, to } => {
+                    Self::Move { name, to, precondition } => {
                         let (name, director) = (resource(&name)?, full(ResourceKind::Director, &to));
+                        let etag = precondition.etag();
                         let request = v1::$MoveRequest { name, director, etag, request_id, validate_only };
                         let response = client.$move(session.ask(request)).await?.into_inner();
                         session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "moved");
@@ -252,8 +263,20 @@ pub fn vlan_text(vlan: Option<&v1::Vlan>) -> String {
     }
 }
 
+/// A director that answers always says it.
+pub fn mtu_text(mtu: Option<u32>) -> String {
+    mtu.map_or_else(|| NOTHING.to_owned(), |octets| octets.to_string())
+}
+
 fn epoch(home: Option<&v1::Home>) -> String {
     home.map_or_else(|| NOTHING.to_owned(), |home| home.epoch.to_string())
+}
+
+/// `up`, `pending`, `failed: the name is taken`; nothing where the adapter is on no server.
+fn device(device: Option<&v1::Device>) -> String {
+    let Some(known) = device.filter(|it| it.state() != v1::DeviceState::Unspecified) else { return NOTHING.to_owned() };
+    let state = word(known.state().as_str_name(), "DEVICE_STATE_");
+    if known.problem.is_empty() { state } else { format!("{state}: {}", known.problem) }
 }
 
 /// A row without the name.
@@ -262,24 +285,25 @@ pub fn vnic_cells(vnic: &v1::Vnic) -> Vec<String> {
         or_nothing(&vnic.mac),
         short(&vnic.lan),
         vlan_text(vnic.vlan.as_ref()),
-        vnic.mtu.to_string(),
+        mtu_text(vnic.mtu),
         short(&vnic.qos_policy),
         home(vnic.home.as_ref()),
         epoch(vnic.home.as_ref()),
+        device(vnic.device.as_ref()),
     ]
 }
 
 /// A row without the name.
 pub fn vhba_cells(vhba: &v1::Vhba) -> Vec<String> {
     let (san, qos) = (short(&vhba.san), short(&vhba.qos_policy));
-    let home_cells = [home(vhba.home.as_ref()), epoch(vhba.home.as_ref())];
+    let home_cells = [home(vhba.home.as_ref()), epoch(vhba.home.as_ref()), device(vhba.device.as_ref())];
     let mut cells = vec![or_nothing(&vhba.wwpn), or_nothing(&vhba.wwnn), san, qos];
     cells.extend(home_cells);
     cells
 }
 
 impl Readable for v1::Vnic {
-    const HEADINGS: &'static [&'static str] = &["NAME", "MAC", "LAN", "VLAN", "MTU", "QOS", "HOME", "EPOCH"];
+    const HEADINGS: &'static [&'static str] = &["NAME", "MAC", "LAN", "VLAN", "MTU", "QOS", "HOME", "EPOCH", "DEVICE"];
 
     fn row(&self, _now: SystemTime) -> Vec<String> {
         let mut row = vec![short(&self.name)];
@@ -299,17 +323,18 @@ impl Readable for v1::Vnic {
             ("MAC", format!("{} ({from})", or_nothing(&self.mac))),
             ("LAN", short(&self.lan)),
             ("VLAN", vlan_text(self.vlan.as_ref())),
-            ("MTU", self.mtu.to_string()),
+            ("MTU", mtu_text(self.mtu)),
             ("QoS", short(&self.qos_policy)),
             ("home", home(self.home.as_ref())),
             ("epoch", epoch(self.home.as_ref())),
+            ("device", device(self.device.as_ref())),
             ("etag", or_nothing(&self.etag)),
         ]
     }
 }
 
 impl Readable for v1::Vhba {
-    const HEADINGS: &'static [&'static str] = &["NAME", "WWPN", "WWNN", "SAN", "QOS", "HOME", "EPOCH"];
+    const HEADINGS: &'static [&'static str] = &["NAME", "WWPN", "WWNN", "SAN", "QOS", "HOME", "EPOCH", "DEVICE"];
 
     fn row(&self, _now: SystemTime) -> Vec<String> {
         let mut row = vec![short(&self.name)];
@@ -332,6 +357,7 @@ impl Readable for v1::Vhba {
             ("QoS", short(&self.qos_policy)),
             ("home", home(self.home.as_ref())),
             ("epoch", epoch(self.home.as_ref())),
+            ("device", device(self.device.as_ref())),
             ("etag", or_nothing(&self.etag)),
         ]
     }

@@ -9,10 +9,11 @@ use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
 use super::stamp_facts;
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, table};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
-use crate::cli::spec::pair;
+use crate::cli::spec::{by_name, not_both, pair};
 use crate::cli::text::{NOTHING, age, full, short};
 
 #[derive(Subcommand, Debug)]
@@ -35,9 +36,15 @@ pub enum CloudCommand {
         /// Takes away a director's uplink; may be repeated.
         #[arg(long, value_name = "DIRECTOR")]
         remove_uplink: Vec<String>,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Deletes one that nothing refers to.
-    Delete { name: String },
+    Delete {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
 }
 
 /// By which port each director reaches it.
@@ -52,15 +59,22 @@ pub struct Uplinks {
 }
 
 impl Uplinks {
+    /// Those of single directors.
+    fn own(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let given = self.uplink.iter().map(|(name, port)| (full(ResourceKind::Director, name), port.clone()));
+        by_name("--uplink", given)
+    }
+
     /// Adds to what there is; a single director's port rules over the one for all.
     async fn add_to(self, session: &Session, uplinks: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+        let own = self.own()?;
         if let Some(port) = self.port {
             let request = v1::ListDirectorsRequest { page_size: PAGE_SIZE, ..Default::default() };
             let directors = list_all!(session, directors.list_directors(request), directors);
             let carriers = directors.into_iter().filter(|it| it.role() != v1::DirectorRole::Witness);
             uplinks.extend(carriers.map(|it| (it.name, port.clone())));
         }
-        uplinks.extend(self.uplink.into_iter().map(|(name, port)| (full(ResourceKind::Director, &name), port)));
+        uplinks.extend(own);
         Ok(())
     }
 }
@@ -99,24 +113,25 @@ macro_rules! cloud {
                         let response = client.$create(session.ask(request)).await?.into_inner();
                         session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "created");
                     }
-                    Self::Update { name, uplinks, remove_uplink } => {
+                    Self::Update { name, uplinks, remove_uplink, precondition } => {
+                        let removed: Vec<String> =
+                            remove_uplink.iter().map(|name| full(ResourceKind::Director, name)).collect();
+                        not_both("uplink", &uplinks.own()?, &removed)?;
                         let name = full(ResourceKind::$kind, &name);
                         let request = v1::$GetRequest { name, stale_ok: false };
                         let mut it = client.$get(session.ask(request)).await?.into_inner();
                         let mut ports: BTreeMap<String, String> =
                             it.uplinks.into_iter().map(|it| (it.director, it.port)).collect();
                         uplinks.add_to(session, &mut ports).await?;
-                        for director in remove_uplink {
-                            ports.remove(&full(ResourceKind::Director, &director));
-                        }
+                        ports.retain(|director, _| !removed.contains(director));
                         it.uplinks = ports.into_iter().map(|(director, port)| v1::$Uplink { director, port }).collect();
-                        it.etag = session.etag_or(it.etag);
+                        it.etag = precondition.or(it.etag);
                         let request = v1::$UpdateRequest { $one: Some(it), request_id, validate_only };
                         let response = client.$update(session.ask(request)).await?.into_inner();
                         session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "updated");
                     }
-                    Self::Delete { name } => {
-                        let (name, etag) = (full(ResourceKind::$kind, &name), change.etag);
+                    Self::Delete { name, precondition } => {
+                        let (name, etag) = (full(ResourceKind::$kind, &name), precondition.etag());
                         let request = v1::$DeleteRequest { name, etag, request_id, validate_only };
                         let response = client.$delete(session.ask(request)).await?.into_inner();
                         session.print_done(&response, response.outcome.as_ref(), "deleted");

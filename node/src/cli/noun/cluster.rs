@@ -79,6 +79,32 @@ fn rail(path: &v1::Path) -> String {
     word(path.rail().as_str_name(), "RAIL_").to_uppercase()
 }
 
+/// Those that work in one word, since there may be many; the others by name.
+fn uplinks(uplinks: &[v1::Uplink]) -> String {
+    let troubled = uplinks.iter().filter(|it| it.state() != v1::UplinkState::Up);
+    let troubled: Vec<String> = troubled.map(|it| format!("{} {}", short(&it.lan), uplink_state(it))).collect();
+    match (uplinks.is_empty(), troubled.is_empty()) {
+        (true, _) => NOTHING.to_owned(),
+        (_, true) => "up".to_owned(),
+        (_, false) => troubled.join(", "),
+    }
+}
+
+/// One that does not work is in capitals: it is what one looks for.
+fn uplink_state(uplink: &v1::Uplink) -> String {
+    match uplink.state() {
+        v1::UplinkState::Unspecified => "unknown".to_owned(),
+        v1::UplinkState::Up => "up".to_owned(),
+        state => word(state.as_str_name(), "UPLINK_STATE_").replace('_', " ").to_uppercase(),
+    }
+}
+
+/// A director's ports, one a line.
+pub fn uplink_table(uplinks: &[v1::Uplink]) -> Table {
+    let rows = uplinks.iter().map(|it| vec![short(&it.lan), it.port.clone(), uplink_state(it)]);
+    table(&["LAN", "PORT", "STATE"], rows)
+}
+
 fn director_row(it: &v1::DirectorStatus) -> Vec<String> {
     let paths: Vec<String> = it.paths.iter().map(|path| format!("{} {}", rail(path), up(path.up))).collect();
     vec![
@@ -91,6 +117,7 @@ fn director_row(it: &v1::DirectorStatus) -> Vec<String> {
         millis(it.lease_remaining.as_ref()),
         it.adapters.to_string(),
         if paths.is_empty() { NOTHING.to_owned() } else { paths.join(", ") },
+        uplinks(&it.uplinks),
     ]
 }
 
@@ -118,8 +145,18 @@ impl Readable for v1::Cluster {
     }
 
     fn parts(&self, _now: SystemTime) -> Vec<(&'static str, Table)> {
-        let headings =
-            ["DIRECTOR", "ROLE", "STATE", "ALIVE", "VOTER", "LEADER", "LEASE", "ADAPTERS", "PATHS FROM HERE"];
+        let headings = [
+            "DIRECTOR",
+            "ROLE",
+            "STATE",
+            "ALIVE",
+            "VOTER",
+            "LEADER",
+            "LEASE",
+            "ADAPTERS",
+            "PATHS FROM HERE",
+            "UPLINKS",
+        ];
         vec![("directors", table(&headings, self.directors.iter().map(director_row)))]
     }
 }

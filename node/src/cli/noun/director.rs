@@ -6,11 +6,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
+use super::cluster::uplink_table;
+use super::drain::{Homes, homes, until_empty, would_stay};
 use super::stamp_facts;
 use crate::cli::failure::Failure;
-use crate::cli::output::Readable;
+use crate::cli::output::{Readable, render, say};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
 use crate::cli::text::{age, full, full_or_nothing, or_nothing, short, word};
+use crate::cli::{Format, Precondition};
 
 #[derive(Subcommand, Debug)]
 pub enum DirectorCommand {
@@ -32,13 +35,30 @@ pub enum DirectorCommand {
         name: String,
         #[command(flatten)]
         content: Content,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Removes one that carries nothing from the cluster.
-    Remove { name: String },
-    /// Moves everything away from one, the leadership too, and gives it nothing until resume.
-    Drain { name: String },
+    Remove {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
+    /// Moves everything away from one, the leadership too, and gives it nothing until resume. Waits until it is empty.
+    Drain {
+        name: String,
+        /// Come back as soon as the wish is recorded.
+        #[arg(long)]
+        no_wait: bool,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
     /// Ends a drain.
-    Resume { name: String },
+    Resume {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
     /// Makes another director the leader; without a name the cluster chooses.
     TransferLeadership { name: Option<String> },
 }
@@ -102,17 +122,30 @@ impl DirectorCommand {
                 Ok(())
             }
             Self::Show { name } => {
-                session.print_one(&get(session, &name, session.stale_ok()).await?);
-                Ok(())
+                let director = get(session, &name, session.stale_ok()).await?;
+                session.print_one(&director);
+                print_uplinks(session, &director.name).await
             }
             Self::Add { name, id, content } => add(session, name, id, content).await,
-            Self::Update { name, content } => update(session, &name, content).await,
-            Self::Remove { name } => remove(session, &name).await,
-            Self::Drain { name } => drain(session, &name).await,
-            Self::Resume { name } => resume(session, &name).await,
+            Self::Update { name, content, precondition } => update(session, &name, content, precondition).await,
+            Self::Remove { name, precondition } => remove(session, &name, precondition).await,
+            Self::Drain { name, no_wait, precondition } => drain(session, &name, no_wait, precondition).await,
+            Self::Resume { name, precondition } => resume(session, &name, precondition).await,
             Self::TransferLeadership { name } => transfer_leadership(session, name.as_deref()).await,
         }
     }
+}
+
+/// How its ports on LANs are is no part of the replicated director; programs find it in `cluster show`.
+async fn print_uplinks(session: &Session, director: &str) -> Result<(), Failure> {
+    if session.format() == Format::Table {
+        let cluster = session.cluster().get_cluster(session.ask(v1::GetClusterRequest::default())).await?.into_inner();
+        let status = cluster.directors.iter().find(|it| it.director == director);
+        if let Some(status) = status.filter(|it| !it.uplinks.is_empty()) {
+            say(format_args!("\nuplinks\n{}", render(&uplink_table(&status.uplinks))));
+        }
+    }
+    Ok(())
 }
 
 async fn get(session: &Session, name: &str, stale_ok: bool) -> Result<v1::Director, Failure> {
@@ -135,11 +168,11 @@ async fn add(session: &Session, name: String, id: u64, content: Content) -> Resu
     Ok(())
 }
 
-async fn update(session: &Session, name: &str, content: Content) -> Result<(), Failure> {
+async fn update(session: &Session, name: &str, content: Content, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let mut director = get(session, name, false).await?;
     content.write_into(&mut director);
-    director.etag = session.etag_or(director.etag);
+    director.etag = precondition.or(director.etag);
     let request = v1::UpdateDirectorRequest {
         director: Some(director),
         request_id: change.request_id,
@@ -150,11 +183,11 @@ async fn update(session: &Session, name: &str, content: Content) -> Result<(), F
     Ok(())
 }
 
-async fn remove(session: &Session, name: &str) -> Result<(), Failure> {
+async fn remove(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let request = v1::DeleteDirectorRequest {
         name: full(ResourceKind::Director, name),
-        etag: change.etag,
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
@@ -163,24 +196,35 @@ async fn remove(session: &Session, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn drain(session: &Session, name: &str) -> Result<(), Failure> {
+async fn drain(session: &Session, name: &str, no_wait: bool, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
+    let director = full(ResourceKind::Director, name);
+    let before = if no_wait { Homes::new() } else { homes(session).await? };
     let request = v1::DrainDirectorRequest {
-        name: full(ResourceKind::Director, name),
-        etag: change.etag,
+        name: director.clone(),
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
-    let response = session.directors().drain_director(session.ask(request)).await?.into_inner();
+    let mut response = session.directors().drain_director(session.ask(request)).await?.into_inner();
+    if !no_wait && !session.dry_run() {
+        until_empty(session, &director, &before).await?;
+        response.director = Some(get(session, name, false).await?);
+    }
     session.print_changed(&response, response.director.as_ref(), response.outcome.as_ref(), "drained");
+    if let Some(outcome) = response.outcome.filter(|_| session.dry_run())
+        && let Some(stays) = would_stay(&director, &before, &outcome.effects)
+    {
+        eprintln!("{stays}");
+    }
     Ok(())
 }
 
-async fn resume(session: &Session, name: &str) -> Result<(), Failure> {
+async fn resume(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let request = v1::ResumeDirectorRequest {
         name: full(ResourceKind::Director, name),
-        etag: change.etag,
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use tokio::time::{Instant, sleep};
 use tonic::{Code, Status, Streaming};
 use twinrail_proto::grpc::json::to_json;
 use twinrail_proto::grpc::v1;
@@ -31,20 +32,28 @@ pub enum EventCommand {
 }
 
 impl EventCommand {
-    pub async fn run(self, session: &mut Session) -> Result<(), Failure> {
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let Self::Watch { since, resource } = self;
         let mut after = since;
+        // When the last stream broke; all endpoints are tried again for as long as a call may take.
+        let mut broken = None;
         loop {
             let request = v1::WatchRequest { after_revision: after, resource_prefixes: resource.clone() };
             let lost = match session.events().watch(session.ask_without_end(request)).await {
-                Ok(response) => follow(session, response.into_inner(), &mut after).await,
+                Ok(response) => {
+                    let lost = follow(session, response.into_inner(), &mut after).await;
+                    broken = Some(Instant::now());
+                    if can_resume(&lost) {
+                        eprintln!("the connection is lost ({}); going on where it broke", lost.message());
+                    }
+                    lost
+                }
                 Err(status) => status,
             };
-            if !can_resume(&lost) {
+            if !can_resume(&lost) || broken.is_none_or(|since| since.elapsed() >= session.timeout()) {
                 return Err(lost.into());
             }
-            eprintln!("the connection is lost ({}); going on where it broke", lost.message());
-            reconnect(session).await?;
+            sleep(RECONNECT_AFTER).await;
         }
     }
 }
@@ -69,19 +78,6 @@ fn can_resume(status: &Status) -> bool {
         status.code(),
         Code::Unavailable | Code::Unknown | Code::Cancelled | Code::ResourceExhausted | Code::Internal
     )
-}
-
-/// Tries all endpoints, for as long as a call may take.
-async fn reconnect(session: &mut Session) -> Result<(), Failure> {
-    let end = tokio::time::Instant::now() + session.timeout();
-    loop {
-        tokio::time::sleep(RECONNECT_AFTER).await;
-        match session.connect().await {
-            Ok(()) => return Ok(()),
-            Err(failure) if tokio::time::Instant::now() >= end => return Err(failure),
-            Err(_) => {}
-        }
-    }
 }
 
 fn print(format: Format, response: &v1::WatchResponse) {

@@ -47,6 +47,7 @@ fn cause(failover: &v1::Failover) -> String {
     match &failover.cause {
         Some(Cause::DirectorLost(name)) => format!("{} lost", short(name)),
         Some(Cause::PathsLost(it)) => format!("{} lost its paths to {}", short(&it.server), short(&it.director)),
+        Some(Cause::UplinkLost(it)) => format!("uplink lost: {} to {}", short(&it.director), short(&it.lan)),
         Some(Cause::Drain(name)) => format!("drain of {}", short(name)),
         Some(Cause::Rebalance(_)) => "rebalance".to_owned(),
         Some(Cause::Operator(_)) => "operator".to_owned(),

@@ -31,10 +31,11 @@ fn a_profile() {
         mac_source: Some(v1::vnic::MacSource::MacPool("pools/macs".into())),
         lan: "lans/prod".into(),
         vlan: Some(v1::Vlan { mode: Some(v1::vlan::Mode::Access(10)) }),
-        mtu: 9000,
+        mtu: Some(9000),
         qos_policy: "qosPolicies/gold".into(),
         home: home("directors/d1", &["directors/d2", "directors/d3"]),
         etag: "42".into(),
+        device: Some(v1::Device { state: v1::DeviceState::Failed.into(), problem: "the name is taken".into() }),
     };
     let vhba = v1::Vhba {
         name: "profiles/web-1/vhbas/hba0".into(),
@@ -97,6 +98,8 @@ fn a_failover() {
 
 #[test]
 fn a_cluster() {
+    let uplink =
+        |lan: &str, state: v1::UplinkState| v1::Uplink { lan: lan.into(), port: "lan0".into(), state: state.into() };
     let path = v1::Path { rail: v1::Rail::A.into(), up: true, ..Default::default() };
     let down = v1::Path { rail: v1::Rail::B.into(), up: false, ..Default::default() };
     let own = v1::DirectorStatus {
@@ -109,6 +112,7 @@ fn a_cluster() {
         lease_remaining: Some(prost_types::Duration { seconds: 1, nanos: 234_000_000 }),
         adapters: 4,
         paths: Vec::new(),
+        uplinks: vec![uplink("lans/prod", v1::UplinkState::Up)],
     };
     let other = v1::DirectorStatus {
         director: "directors/d2".into(),
@@ -118,6 +122,11 @@ fn a_cluster() {
         lease_remaining: None,
         adapters: 0,
         paths: vec![path, down],
+        uplinks: vec![
+            uplink("lans/backup", v1::UplinkState::Up),
+            uplink("lans/prod", v1::UplinkState::NoCarrier),
+            uplink("lans/test", v1::UplinkState::Unspecified),
+        ],
         ..own.clone()
     };
     let cluster = v1::Cluster {

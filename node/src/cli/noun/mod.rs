@@ -4,6 +4,7 @@ mod adapter;
 mod cloud;
 mod cluster;
 mod director;
+mod drain;
 mod event;
 mod failover;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use twinrail_proto::grpc::v1;
 use v1::pool::Ranges;
 
 use super::stamp_facts;
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, table};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
@@ -32,9 +33,15 @@ pub enum PoolCommand {
         name: String,
         #[command(flatten)]
         content: Content,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Deletes one that nothing refers to.
-    Delete { name: String },
+    Delete {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -88,16 +95,16 @@ impl PoolCommand {
                 let response = client.create_pool(session.ask(request)).await?.into_inner();
                 session.print_changed(&response, response.pool.as_ref(), response.outcome.as_ref(), "created");
             }
-            Self::Update { name, content } => {
+            Self::Update { name, content, precondition } => {
                 let mut pool = get(session, &name, false).await?;
                 content.write_into(&mut pool)?;
-                pool.etag = session.etag_or(pool.etag);
+                pool.etag = precondition.or(pool.etag);
                 let request = v1::UpdatePoolRequest { pool: Some(pool), request_id, validate_only };
                 let response = client.update_pool(session.ask(request)).await?.into_inner();
                 session.print_changed(&response, response.pool.as_ref(), response.outcome.as_ref(), "updated");
             }
-            Self::Delete { name } => {
-                let (name, etag) = (full(ResourceKind::Pool, &name), change.etag);
+            Self::Delete { name, precondition } => {
+                let (name, etag) = (full(ResourceKind::Pool, &name), precondition.etag());
                 let request = v1::DeletePoolRequest { name, etag, request_id, validate_only };
                 let response = client.delete_pool(session.ask(request)).await?.into_inner();
                 session.print_done(&response, response.outcome.as_ref(), "deleted");

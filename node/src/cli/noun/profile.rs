@@ -10,10 +10,11 @@ use twinrail_proto::grpc::v1;
 use super::adapter::{vhba_cells, vnic_cells};
 use super::settle::{Goal, settle};
 use super::stamp_facts;
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, table};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
-use crate::cli::spec::{VhbaWords, VnicWords, vhba_words, vnic_words};
+use crate::cli::spec::{VhbaWords, VnicWords, by_name, vhba_words, vnic_words};
 use crate::cli::text::{NOTHING, age, full, full_or_nothing, short};
 
 #[derive(Subcommand, Debug)]
@@ -36,7 +37,11 @@ pub enum ProfileCommand {
         adapters: Adapters,
     },
     /// Deletes one that is on no server; its identities are quarantined.
-    Delete { name: String },
+    Delete {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
     /// Puts one on a server, and waits until its adapters are carried.
     Deploy {
         name: String,
@@ -44,13 +49,13 @@ pub enum ProfileCommand {
         #[arg(long)]
         server: String,
         #[command(flatten)]
-        waiting: Waiting,
+        how: Binding,
     },
     /// Takes one off its server, and waits until that has let go.
     Undeploy {
         name: String,
         #[command(flatten)]
-        waiting: Waiting,
+        how: Binding,
     },
     /// Moves one to another server, identities and all, and waits until it is there.
     Move {
@@ -59,7 +64,7 @@ pub enum ProfileCommand {
         #[arg(long)]
         server: String,
         #[command(flatten)]
-        waiting: Waiting,
+        how: Binding,
     },
 }
 
@@ -74,7 +79,9 @@ pub struct Adapters {
 }
 
 #[derive(Args, Debug)]
-pub struct Waiting {
+pub struct Binding {
+    #[command(flatten)]
+    precondition: Precondition,
     /// Come back as soon as the wish is recorded.
     #[arg(long)]
     no_wait: bool,
@@ -95,10 +102,10 @@ impl ProfileCommand {
                 Ok(())
             }
             Self::Create { name, template, adapters } => create(session, name, template.as_deref(), &adapters).await,
-            Self::Delete { name } => delete(session, &name).await,
-            Self::Deploy { name, server, waiting } => deploy(session, &name, &server, waiting).await,
-            Self::Undeploy { name, waiting } => undeploy(session, &name, waiting).await,
-            Self::Move { name, server, waiting } => move_to(session, &name, &server, waiting).await,
+            Self::Delete { name, precondition } => delete(session, &name, precondition).await,
+            Self::Deploy { name, server, how } => deploy(session, &name, &server, how).await,
+            Self::Undeploy { name, how } => undeploy(session, &name, how).await,
+            Self::Move { name, server, how } => move_to(session, &name, &server, how).await,
         }
     }
 }
@@ -110,8 +117,9 @@ pub async fn get(session: &Session, name: &str, stale_ok: bool) -> Result<v1::Pr
 
 async fn create(session: &Session, name: String, template: Option<&str>, adapters: &Adapters) -> Result<(), Failure> {
     let change = session.change();
-    let vnics = adapters.vnic.iter().map(VnicWords::vnic).collect::<Result<_, _>>().map_err(Failure::Usage)?;
-    let vhbas = adapters.vhba.iter().map(VhbaWords::vhba).collect::<Result<_, _>>().map_err(Failure::Usage)?;
+    let vnics: Vec<_> = adapters.vnic.iter().map(VnicWords::vnic).collect::<Result<_, _>>().map_err(Failure::Usage)?;
+    let vhbas: Vec<_> = adapters.vhba.iter().map(VhbaWords::vhba).collect::<Result<_, _>>().map_err(Failure::Usage)?;
+    let (vnics, vhbas) = (by_name("--vnic", vnics)?, by_name("--vhba", vhbas)?);
     let template = full_or_nothing(ResourceKind::Template, template);
     let request = v1::CreateProfileRequest {
         profile_id: name,
@@ -124,11 +132,11 @@ async fn create(session: &Session, name: String, template: Option<&str>, adapter
     Ok(())
 }
 
-async fn delete(session: &Session, name: &str) -> Result<(), Failure> {
+async fn delete(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let request = v1::DeleteProfileRequest {
         name: full(ResourceKind::Profile, name),
-        etag: change.etag,
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
@@ -137,53 +145,53 @@ async fn delete(session: &Session, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn deploy(session: &Session, name: &str, server: &str, waiting: Waiting) -> Result<(), Failure> {
+async fn deploy(session: &Session, name: &str, server: &str, how: Binding) -> Result<(), Failure> {
     let change = session.change();
     let (name, server) = (full(ResourceKind::Profile, name), full(ResourceKind::Server, server));
     let request = v1::DeployProfileRequest {
         name: name.clone(),
         server: server.clone(),
-        etag: change.etag,
+        etag: how.precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
     let mut response = session.profiles().deploy_profile(session.ask(request)).await?.into_inner();
-    if !waiting.no_wait && !session.dry_run() {
+    if !how.no_wait && !session.dry_run() {
         response.profile = Some(settle(session, &name, &Goal::On(server)).await?);
     }
     session.print_changed(&response, response.profile.as_ref(), response.outcome.as_ref(), "deployed");
     Ok(())
 }
 
-async fn undeploy(session: &Session, name: &str, waiting: Waiting) -> Result<(), Failure> {
+async fn undeploy(session: &Session, name: &str, how: Binding) -> Result<(), Failure> {
     let change = session.change();
     let name = full(ResourceKind::Profile, name);
     let request = v1::UndeployProfileRequest {
         name: name.clone(),
-        etag: change.etag,
+        etag: how.precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
     let mut response = session.profiles().undeploy_profile(session.ask(request)).await?.into_inner();
-    if !waiting.no_wait && !session.dry_run() {
+    if !how.no_wait && !session.dry_run() {
         response.profile = Some(settle(session, &name, &Goal::Nowhere).await?);
     }
     session.print_changed(&response, response.profile.as_ref(), response.outcome.as_ref(), "undeployed");
     Ok(())
 }
 
-async fn move_to(session: &Session, name: &str, server: &str, waiting: Waiting) -> Result<(), Failure> {
+async fn move_to(session: &Session, name: &str, server: &str, how: Binding) -> Result<(), Failure> {
     let change = session.change();
     let (name, server) = (full(ResourceKind::Profile, name), full(ResourceKind::Server, server));
     let request = v1::MoveProfileRequest {
         name: name.clone(),
         server: server.clone(),
-        etag: change.etag,
+        etag: how.precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
     let mut response = session.profiles().move_profile(session.ask(request)).await?.into_inner();
-    if !waiting.no_wait && !session.dry_run() {
+    if !how.no_wait && !session.dry_run() {
         response.profile = Some(settle(session, &name, &Goal::On(server)).await?);
     }
     session.print_changed(&response, response.profile.as_ref(), response.outcome.as_ref(), "moved");

@@ -7,6 +7,7 @@ use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
 use super::stamp_facts;
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::Readable;
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
@@ -29,9 +30,15 @@ pub enum QosCommand {
         name: String,
         #[command(flatten)]
         content: Content,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Deletes one that nothing refers to.
-    Delete { name: String },
+    Delete {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -80,16 +87,16 @@ impl QosCommand {
                 let response = client.create_qos_policy(session.ask(request)).await?.into_inner();
                 session.print_changed(&response, response.qos_policy.as_ref(), response.outcome.as_ref(), "created");
             }
-            Self::Update { name, content } => {
+            Self::Update { name, content, precondition } => {
                 let mut policy = get(session, &name, false).await?;
                 content.write_into(&mut policy);
-                policy.etag = session.etag_or(policy.etag);
+                policy.etag = precondition.or(policy.etag);
                 let request = v1::UpdateQosPolicyRequest { qos_policy: Some(policy), request_id, validate_only };
                 let response = client.update_qos_policy(session.ask(request)).await?.into_inner();
                 session.print_changed(&response, response.qos_policy.as_ref(), response.outcome.as_ref(), "updated");
             }
-            Self::Delete { name } => {
-                let (name, etag) = (full(ResourceKind::QosPolicy, &name), change.etag);
+            Self::Delete { name, precondition } => {
+                let (name, etag) = (full(ResourceKind::QosPolicy, &name), precondition.etag());
                 let request = v1::DeleteQosPolicyRequest { name, etag, request_id, validate_only };
                 let response = client.delete_qos_policy(session.ask(request)).await?.into_inner();
                 session.print_done(&response, response.outcome.as_ref(), "deleted");

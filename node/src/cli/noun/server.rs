@@ -7,6 +7,7 @@ use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
 use super::stamp_facts;
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::Readable;
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
@@ -32,9 +33,15 @@ pub enum ServerCommand {
         /// Lets another machine attach under this name.
         #[arg(long)]
         forget_machine: bool,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Forgets one to which no profile is bound.
-    Delete { name: String },
+    Delete {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -43,7 +50,7 @@ pub struct Content {
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     spare: Option<bool>,
     /// Most adapters that may be bound to it [default of a new server: 256]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     max_adapters: Option<u32>,
 }
 
@@ -75,19 +82,19 @@ impl ServerCommand {
                 let response = client.create_server(session.ask(request)).await?.into_inner();
                 session.print_changed(&response, response.server.as_ref(), response.outcome.as_ref(), "created");
             }
-            Self::Update { name, content, forget_machine } => {
+            Self::Update { name, content, forget_machine, precondition } => {
                 let mut server = get(session, &name, false).await?;
                 content.write_into(&mut server);
                 if forget_machine {
                     server.machine_id.clear();
                 }
-                server.etag = session.etag_or(server.etag);
+                server.etag = precondition.or(server.etag);
                 let request = v1::UpdateServerRequest { server: Some(server), request_id, validate_only };
                 let response = client.update_server(session.ask(request)).await?.into_inner();
                 session.print_changed(&response, response.server.as_ref(), response.outcome.as_ref(), "updated");
             }
-            Self::Delete { name } => {
-                let (name, etag) = (full(ResourceKind::Server, &name), change.etag);
+            Self::Delete { name, precondition } => {
+                let (name, etag) = (full(ResourceKind::Server, &name), precondition.etag());
                 let request = v1::DeleteServerRequest { name, etag, request_id, validate_only };
                 let response = client.delete_server(session.ask(request)).await?.into_inner();
                 session.print_done(&response, response.outcome.as_ref(), "deleted");

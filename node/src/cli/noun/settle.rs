@@ -1,5 +1,7 @@
-//! Waiting until a profile is where it was sent: the API answers when the wish is recorded, people want to know when it is so.
+//! Waiting until a profile is where it was sent: the API answers when the wish is recorded, people want to know when it is
+//! so: when every adapter has a home, and the server has its device.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -16,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Where a profile shall be.
 #[derive(Debug)]
 pub enum Goal {
-    /// On this server, with a home for every adapter.
+    /// On this server, with a home for every adapter and a device that is up.
     On(String),
     Nowhere,
 }
@@ -37,10 +39,10 @@ pub async fn settle(session: &Session, name: &str, goal: &Goal) -> Result<v1::Pr
         let profile = get(session, name, false).await?;
         match progress(&profile, goal) {
             Progress::There => return Ok(profile),
-            Progress::Overtaken(problem) => return Err(Failure::NotSettled(problem)),
+            Progress::Overtaken(problem) => return Err(Failure::NotInForce(problem)),
             Progress::Missing(what) if Instant::now() >= end => {
                 let waited = humantime::format_duration(session.timeout());
-                return Err(Failure::NotSettled(format!("the change is recorded, but after {waited} {what}")));
+                return Err(Failure::NotInForce(format!("the change is committed, but after {waited} {what}")));
             }
             Progress::Missing(_) => sleep(LOOK_AGAIN).await,
         }
@@ -57,7 +59,9 @@ fn progress(profile: &v1::Profile, goal: &Goal) -> Progress {
         (Some(it), Goal::On(server)) if releasing(it) && it.target == *server => {
             Progress::Missing(format!("server {} has not let go yet", short(&it.server)))
         }
-        (Some(it), Goal::On(server)) if !releasing(it) && it.server == *server => homes(profile),
+        (Some(it), Goal::On(server)) if !releasing(it) && it.server == *server => {
+            homes(profile).or_else(|| devices(profile, &short(server))).map_or(Progress::There, Progress::Missing)
+        }
         _ => Progress::Overtaken(format!(
             "profile {} was sent elsewhere meanwhile: {}",
             short(&profile.name),
@@ -66,19 +70,42 @@ fn progress(profile: &v1::Profile, goal: &Goal) -> Progress {
     }
 }
 
-fn homes(profile: &v1::Profile) -> Progress {
+/// What has no home yet, if something has none.
+fn homes(profile: &v1::Profile) -> Option<String> {
     let vnics = profile.vnics.values().map(|it| (&it.name, &it.home));
     let vhbas = profile.vhbas.values().map(|it| (&it.name, &it.home));
     let homeless = |home: &Option<v1::Home>| home.as_ref().is_none_or(|home| home.director.is_empty());
-    match vnics.chain(vhbas).find(|(_, home)| homeless(home)) {
-        None => Progress::There,
-        Some((name, _)) => Progress::Missing(format!("no director carries {} yet", short(name))),
+    let (name, _) = vnics.chain(vhbas).find(|(_, home)| homeless(home))?;
+    Some(format!("no director carries {} yet", short(name)))
+}
+
+/// What the server lacks, all of it. Nobody speaks of an adapter whose device is absent.
+fn devices(profile: &v1::Profile, server: &str) -> Option<String> {
+    let vnics = profile.vnics.values().map(|it| (&it.name, &it.device));
+    let vhbas = profile.vhbas.values().map(|it| (&it.name, &it.device));
+    let told = vnics.chain(vhbas).filter_map(|(name, device)| Some((name, device.as_ref()?)));
+    let missing: BTreeSet<String> = told.filter_map(|(name, device)| lacks(server, &short(name), device)).collect();
+    (!missing.is_empty()).then(|| missing.into_iter().collect::<Vec<_>>().join("; "))
+}
+
+fn lacks(server: &str, adapter: &str, device: &v1::Device) -> Option<String> {
+    match device.state() {
+        v1::DeviceState::Unspecified | v1::DeviceState::Up => None,
+        v1::DeviceState::Failed => Some(format!("server {server}'s agent cannot make {adapter}: {}", device.problem)),
+        v1::DeviceState::Pending if device.problem.is_empty() => {
+            Some(format!("server {server}'s agent has not made {adapter}"))
+        }
+        v1::DeviceState::Pending => Some(device.problem.clone()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn device(state: v1::DeviceState, problem: &str) -> Option<v1::Device> {
+        Some(v1::Device { state: state.into(), problem: problem.into() })
+    }
 
     fn profile(binding: Option<(&str, v1::BindingState, &str)>, home: &str) -> v1::Profile {
         let vnic = v1::Vnic {
@@ -114,6 +141,35 @@ mod tests {
             let Progress::Missing(what) = at(binding, "", goal) else { panic!("{part}") };
             assert!(what.contains(part), "{what}");
         }
+    }
+
+    #[test]
+    fn a_profile_is_not_there_before_its_devices_are() {
+        use v1::DeviceState::{Failed, Pending, Up};
+        let to_s2 = Goal::On("servers/s2".into());
+        let mut profile = profile(Some(("servers/s2", v1::BindingState::Active, "")), "directors/d1");
+        for (state, problem, missing) in [
+            (Pending, "", "server s2's agent has not made web-1/eth0"),
+            (Pending, "the agent of s2 is not attached to d1", "the agent of s2 is not attached to d1"),
+            (Failed, "the name is taken", "server s2's agent cannot make web-1/eth0: the name is taken"),
+        ] {
+            profile.vnics.get_mut("eth0").unwrap().device = device(state, problem);
+            assert_eq!(progress(&profile, &to_s2), Progress::Missing(missing.to_owned()));
+        }
+        profile.vnics.get_mut("eth0").unwrap().device = device(Up, "");
+        assert_eq!(progress(&profile, &to_s2), Progress::There);
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_once() {
+        use v1::DeviceState::{Failed, Pending};
+        let mut profile = profile(Some(("servers/s2", v1::BindingState::Active, "")), "directors/d1");
+        let eth0 = v1::Vnic { device: device(Pending, "not attached"), ..profile.vnics["eth0"].clone() };
+        let name = "profiles/web-1/vnics/lo".to_owned();
+        let lo = v1::Vnic { name, device: device(Failed, "no such luck"), ..eth0.clone() };
+        profile.vnics = [("eth0".into(), eth0.clone()), ("eth1".into(), eth0), ("lo".into(), lo)].into();
+        let missing = "not attached; server s2's agent cannot make web-1/lo: no such luck";
+        assert_eq!(devices(&profile, "s2").as_deref(), Some(missing));
     }
 
     #[test]

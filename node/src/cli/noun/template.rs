@@ -1,5 +1,6 @@
 //! `template`: what profiles are made from.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -7,12 +8,13 @@ use comfy_table::Table;
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
-use super::adapter::vlan_text;
+use super::adapter::{mtu_text, vlan_text};
 use super::stamp_facts;
+use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, table};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
-use crate::cli::spec::{VhbaWords, VnicWords, vhba_words, vnic_words};
+use crate::cli::spec::{VhbaWords, VnicWords, by_name, not_both, vhba_words, vnic_words};
 use crate::cli::text::{age, full, short, word};
 
 #[derive(Subcommand, Debug)]
@@ -44,9 +46,15 @@ pub enum TemplateCommand {
         /// Takes a vHBA away; may be repeated.
         #[arg(long, value_name = "NAME")]
         remove_vhba: Vec<String>,
+        #[command(flatten)]
+        precondition: Precondition,
     },
     /// Deletes one that no profile refers to.
-    Delete { name: String },
+    Delete {
+        name: String,
+        #[command(flatten)]
+        precondition: Precondition,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,17 +84,15 @@ impl From<Mode> for v1::TemplateMode {
     }
 }
 
+type Read = (BTreeMap<String, v1::VnicTemplate>, BTreeMap<String, v1::VhbaTemplate>);
+
 impl Adapters {
-    fn write_into(&self, template: &mut v1::Template) -> Result<(), Failure> {
-        for words in &self.vnic {
-            let (name, vnic) = words.template().map_err(Failure::Usage)?;
-            template.vnics.insert(name, vnic);
-        }
-        for words in &self.vhba {
-            let (name, vhba) = words.template().map_err(Failure::Usage)?;
-            template.vhbas.insert(name, vhba);
-        }
-        Ok(())
+    fn read(&self) -> Result<Read, Failure> {
+        let vnics: Vec<_> =
+            self.vnic.iter().map(VnicWords::template).collect::<Result<_, _>>().map_err(Failure::Usage)?;
+        let vhbas: Vec<_> =
+            self.vhba.iter().map(VhbaWords::template).collect::<Result<_, _>>().map_err(Failure::Usage)?;
+        Ok((by_name("--vnic", vnics)?, by_name("--vhba", vhbas)?))
     }
 }
 
@@ -104,17 +110,22 @@ impl TemplateCommand {
                 Ok(())
             }
             Self::Create { name, mode, adapters } => create(session, name, mode, &adapters).await,
-            Self::Update { name, mode, adapters, remove_vnic, remove_vhba } => {
+            Self::Update { name, mode, adapters, remove_vnic, remove_vhba, precondition } => {
+                let (vnics, vhbas) = adapters.read()?;
+                not_both("vnic", &vnics, &remove_vnic)?;
+                not_both("vhba", &vhbas, &remove_vhba)?;
                 let mut template = get(session, &name, false).await?;
                 if let Some(mode) = mode {
                     template.set_mode(mode.into());
                 }
                 template.vnics.retain(|name, _| !remove_vnic.contains(name));
                 template.vhbas.retain(|name, _| !remove_vhba.contains(name));
-                adapters.write_into(&mut template)?;
+                template.vnics.extend(vnics);
+                template.vhbas.extend(vhbas);
+                template.etag = precondition.or(template.etag);
                 update(session, template).await
             }
-            Self::Delete { name } => delete(session, &name).await,
+            Self::Delete { name, precondition } => delete(session, &name, precondition).await,
         }
     }
 }
@@ -126,9 +137,9 @@ async fn get(session: &Session, name: &str, stale_ok: bool) -> Result<v1::Templa
 
 async fn create(session: &Session, name: String, mode: Mode, adapters: &Adapters) -> Result<(), Failure> {
     let change = session.change();
-    let mut template = v1::Template::default();
+    let (vnics, vhbas) = adapters.read()?;
+    let mut template = v1::Template { vnics, vhbas, ..Default::default() };
     template.set_mode(mode.into());
-    adapters.write_into(&mut template)?;
     let request = v1::CreateTemplateRequest {
         template_id: name,
         template: Some(template),
@@ -140,9 +151,8 @@ async fn create(session: &Session, name: String, mode: Mode, adapters: &Adapters
     Ok(())
 }
 
-async fn update(session: &Session, mut template: v1::Template) -> Result<(), Failure> {
+async fn update(session: &Session, template: v1::Template) -> Result<(), Failure> {
     let change = session.change();
-    template.etag = session.etag_or(template.etag);
     let request = v1::UpdateTemplateRequest {
         template: Some(template),
         request_id: change.request_id,
@@ -153,11 +163,11 @@ async fn update(session: &Session, mut template: v1::Template) -> Result<(), Fai
     Ok(())
 }
 
-async fn delete(session: &Session, name: &str) -> Result<(), Failure> {
+async fn delete(session: &Session, name: &str, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let request = v1::DeleteTemplateRequest {
         name: full(ResourceKind::Template, name),
-        etag: change.etag,
+        etag: precondition.etag(),
         request_id: change.request_id,
         validate_only: change.validate_only,
     };
@@ -189,7 +199,7 @@ impl Readable for v1::Template {
 
     fn parts(&self, _now: SystemTime) -> Vec<(&'static str, Table)> {
         let vnics = self.vnics.iter().map(|(name, it)| {
-            let (vlan, mtu) = (vlan_text(it.vlan.as_ref()), it.mtu.to_string());
+            let (vlan, mtu) = (vlan_text(it.vlan.as_ref()), mtu_text(it.mtu));
             vec![name.clone(), short(&it.lan), vlan, mtu, short(&it.qos_policy), short(&it.mac_pool)]
         });
         let vhbas = self

@@ -1,6 +1,6 @@
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::TransferLeaderRequest;
-use twinrail_failover::election::{Election, ElectionView, Voter};
+use twinrail_failover::election::{Election, ElectionView, LastLeader, Voter};
 use twinrail_proto::domain::{DirectorId, Name};
 
 use crate::clock;
@@ -14,8 +14,8 @@ pub async fn watch_leader(core: SharedCore) {
     let mut election = Election::default();
     let mut metrics = core.raft.server_metrics();
     let mut verdicts = core.liveness.changed();
-    // Whom Raft last knew to lead: once a candidate has stood in vain it knows of none, and the next one's turn comes all the same.
-    let mut last_leader = None;
+    // Once a candidate has stood in vain Raft knows of no leader, and the next one's turn comes all the same.
+    let mut last_leader = LastLeader::default();
     loop {
         if stand_now(&core, &mut election, &mut last_leader) {
             stand(&core).await;
@@ -29,7 +29,7 @@ pub async fn watch_leader(core: SharedCore) {
     }
 }
 
-fn stand_now(core: &Core, election: &mut Election, last_leader: &mut Option<Name>) -> bool {
+fn stand_now(core: &Core, election: &mut Election, last_leader: &mut LastLeader) -> bool {
     let members = core.members.all();
     let (leader, voter_ids) = {
         let metrics = core.raft.server_metrics();
@@ -37,15 +37,12 @@ fn stand_now(core: &Core, election: &mut Election, last_leader: &mut Option<Name
         let voters: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
         (metrics.current_leader.and_then(|id| core.members.name_of(id)), voters)
     };
-    if leader.is_some() {
-        *last_leader = leader;
-    }
     let voters: Vec<Voter<'_>> = members
         .iter()
         .filter(|(_, member)| voter_ids.contains(&member.id))
         .map(|(name, member)| voter(core, name, member))
         .collect();
-    let view = ElectionView { me: &core.own, voters: &voters, leader: last_leader.as_ref() };
+    let view = ElectionView { me: &core.own, voters: &voters, leader: last_leader.of(&core.own, leader.as_ref()) };
     election.step(&view, clock::now()).is_some()
 }
 

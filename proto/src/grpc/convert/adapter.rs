@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    AdapterKind, Home, MAX_TRUNK_VLANS, MacSource, Mtu, Name, ResourceKind, Revision, Vhba, VlanId, VlanMode, Vnic,
-    WwnSource,
+    AdapterKind, Home, MacSource, Mtu, Name, ResourceKind, Revision, Vhba, VlanId, VlanMode, Vnic, WwnSource,
 };
 use crate::grpc::v1;
 
@@ -22,10 +21,12 @@ pub fn write_vnic(profile: &Name, vnic: &Vnic, modified: Revision) -> v1::Vnic {
         mac_source: Some(mac_source),
         lan: resource_name(ResourceKind::Lan, lan),
         vlan: Some(write_vlan(vlan)),
-        mtu: u32::from(mtu.get()),
+        mtu: Some(u32::from(mtu.get())),
         qos_policy: reference(ResourceKind::QosPolicy, qos.as_ref()),
         home: Some(write_home(home)),
         etag: etag(modified),
+        // Who answers the call knows it; the record does not.
+        device: None,
     }
 }
 
@@ -105,13 +106,9 @@ pub fn read_wwn_source(
     }
 }
 
-/// 0 is the default MTU.
-pub fn read_mtu(mtu: u32, at: &Path<'_>, problems: &mut Problems) -> Option<Mtu> {
-    match mtu {
-        0 => Some(Mtu::DEFAULT),
-        // What does not fit is out of range too, and is reported as the largest number that does.
-        _ => problems.check(at, Mtu::new(u16::try_from(mtu).unwrap_or(u16::MAX))),
-    }
+/// None is the default MTU; a 0 that somebody gave is a number like others, and out of range.
+pub fn read_mtu(mtu: Option<u32>, at: &Path<'_>, problems: &mut Problems) -> Option<Mtu> {
+    mtu.map_or(Some(Mtu::DEFAULT), |octets| problems.check(at, Mtu::try_from(octets)))
 }
 
 pub fn write_vlan(vlan: &VlanMode) -> v1::Vlan {
@@ -139,8 +136,7 @@ pub fn read_vlan(vlan: Option<v1::Vlan>, at: &Path<'_>, problems: &mut Problems)
 
 fn read_trunk(vlans: &[u32], at: &Path<'_>, problems: &mut Problems) -> Option<VlanMode> {
     let mut set = BTreeSet::new();
-    // One more than allowed shows that there are too many; the rest is not worth reading.
-    for (i, &vlan) in vlans.iter().enumerate().take(MAX_TRUNK_VLANS + 1) {
+    for (i, &vlan) in vlans.iter().enumerate() {
         set.insert(read_vlan_id(vlan, &at.index(i), problems)?);
     }
     let trunk = VlanMode::Trunk(set);
@@ -149,5 +145,5 @@ fn read_trunk(vlans: &[u32], at: &Path<'_>, problems: &mut Problems) -> Option<V
 }
 
 fn read_vlan_id(vlan: u32, at: &Path<'_>, problems: &mut Problems) -> Option<VlanId> {
-    problems.check(at, VlanId::new(u16::try_from(vlan).unwrap_or(u16::MAX)))
+    problems.check(at, VlanId::try_from(vlan))
 }

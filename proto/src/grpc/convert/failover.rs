@@ -12,7 +12,7 @@ pub fn write_failover(receipt: &FailoverReceipt, stamp: Stamp) -> v1::Failover {
         last_seen_time: Some(timestamp(*last_seen)),
         detect_time: Some(timestamp(*detected)),
         decide_time: Some(timestamp(*decided)),
-        commit_time: Some(timestamp(*committed)),
+        commit_time: committed.map(timestamp),
         moves: moves.iter().map(write_move).collect(),
         trace_id: trace_id.clone().unwrap_or_default(),
         etag: etag(stamp.modified),
@@ -26,13 +26,16 @@ fn director(name: &Name) -> String {
 }
 
 fn write_cause(cause: &FailoverCause) -> v1::failover::Cause {
-    use v1::failover::{Cause, Homeless, Operator, PathsLost, Rebalance};
+    use v1::failover::{Cause, Homeless, Operator, PathsLost, Rebalance, UplinkLost};
     match cause {
         FailoverCause::DirectorLost(name) => Cause::DirectorLost(director(name)),
         FailoverCause::PathsLost { server, director: name } => Cause::PathsLost(PathsLost {
             server: resource_name(ResourceKind::Server, server),
             director: director(name),
         }),
+        FailoverCause::UplinkLost { director: name, lan } => {
+            Cause::UplinkLost(UplinkLost { director: director(name), lan: resource_name(ResourceKind::Lan, lan) })
+        }
         FailoverCause::Drain(name) => Cause::Drain(director(name)),
         FailoverCause::Rebalance => Cause::Rebalance(Rebalance {}),
         FailoverCause::Operator => Cause::Operator(Operator {}),

@@ -71,7 +71,7 @@ fn write_vnic(vnic: &VnicTemplate) -> v1::VnicTemplate {
     v1::VnicTemplate {
         lan: resource_name(ResourceKind::Lan, lan),
         vlan: Some(write_vlan(vlan)),
-        mtu: u32::from(mtu.get()),
+        mtu: Some(u32::from(mtu.get())),
         qos_policy: reference(ResourceKind::QosPolicy, qos.as_ref()),
         mac_pool: resource_name(ResourceKind::Pool, mac_pool),
     }

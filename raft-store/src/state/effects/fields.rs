@@ -201,6 +201,7 @@ fn home_fields(Home { director, epoch, successors }: &Home) -> Vec<Field> {
 
 fn failover(it: &FailoverReceipt) -> Vec<Field> {
     let mut fields = vec![field("decided_by", &it.decided_by), field("moves", it.moves.len())];
+    fields.extend(it.committed.map(|at| field("committed", at)));
     for step in &it.moves {
         let times = [("carrying", step.carrying), ("announced", step.announced)];
         let seen = times.into_iter().filter_map(|(name, time)| Some((name, time?)));

@@ -70,8 +70,8 @@ fn run_on_profiles(draft: &mut Draft<'_>, operation: &Operation) -> Result<(), R
             bindings::complete_release(draft, profile, from, homes, *revision)
         }
         ChangeHomes { cause_note: _, moves, receipt } => homes::change(draft, moves, receipt.as_deref()),
-        CompleteReceipt { failover, director, carrying, announced, phases } => {
-            receipts::complete(draft, failover, director, carrying, announced, phases)
+        CompleteReceipt { failover, director, carrying, announced, phases, committed } => {
+            receipts::complete(draft, failover, director, (carrying, announced), phases, *committed)
         }
         other => unreachable!("{other:?} is run on its own"),
     }

@@ -31,7 +31,7 @@ pub(super) fn create(
     let moves = moves.collect::<Result<Vec<_>, Rejection>>()?;
     let name = Name::new(format!("f-{}", draft.revision)).expect("a letter, a hyphen and digits are a name");
     drop_oldest(draft);
-    draft.create(FailoverReceipt { name, committed: draft.now, moves, ..receipt.clone() })
+    draft.create(FailoverReceipt { name, committed: None, moves, ..receipt.clone() })
 }
 
 fn drop_oldest(draft: &mut Draft<'_>) {
@@ -44,16 +44,23 @@ fn drop_oldest(draft: &mut Draft<'_>) {
     }
 }
 
-/// Notes when a new home carried and announced its adapters, and what the fences of vHBAs took. What was noted first stays.
+/// When each adapter was seen so.
+type Seen = [(AdapterId, UnixMillis)];
+
+/// Notes when a new home carried and announced its adapters, what the fences of vHBAs took, and when the director that
+/// decided knew of the commit: a command cannot tell when it was committed itself. What was noted first stays.
 pub(super) fn complete(
     draft: &mut Draft<'_>,
     failover: &Name,
     director: &Name,
-    carrying: &[(AdapterId, UnixMillis)],
-    announced: &[(AdapterId, UnixMillis)],
+    (carrying, announced): (&Seen, &Seen),
     phases: &[(AdapterId, Vec<PhaseTime>)],
+    committed: Option<UnixMillis>,
 ) -> Result<(), Rejection> {
     let receipt = draft.edit::<FailoverReceipt>(failover)?;
+    if *director == receipt.decided_by {
+        receipt.committed = receipt.committed.or(committed);
+    }
     let mut steps: BTreeMap<AdapterId, &mut ReceiptMove> =
         receipt.moves.iter_mut().filter(|step| step.to.as_ref() == Some(director)).map(|it| (it.adapter, it)).collect();
     let missing = |adapter: AdapterId| {

@@ -1,0 +1,111 @@
+//! Which of a director's ports on LANs can be relied upon. What is bad counts at once; what is good again counts only when it
+//! has lasted, so that a port that comes and goes does not make adapters hop.
+//!
+//! ```text
+//!              seen bad                       seen up                UP_AFTER later
+//!   Up ────────────────────▶ Down, NoCarrier, ───────▶ Settling ─────────────────────▶ Up
+//!    ▲ first seen up          Missing         ◀───────     │
+//!                                              seen bad ◀──┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use twinrail_proto::domain::{Name, UplinkState};
+
+use crate::Moment;
+
+/// A port that was bad counts as up when it has been up for so long. Longer than a switch takes to negotiate a link or to
+/// let a port forward (rapid spanning tree: below a second on an edge port), and than the bounces of a bad plug.
+pub const UP_AFTER: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Default)]
+pub struct Uplinks(BTreeMap<Name, Uplink>);
+
+#[derive(Clone, Copy, Debug)]
+struct Uplink {
+    state: UplinkState,
+    since: Moment,
+}
+
+impl Uplinks {
+    /// What the ports are like now, by LAN. Says which are judged otherwise than before. A LAN that is not named has no port
+    /// here any more.
+    pub fn observe(&mut self, seen: &BTreeMap<Name, UplinkState>, now: Moment) -> Vec<(Name, UplinkState)> {
+        self.0.retain(|lan, _| seen.contains_key(lan));
+        let mut changed = Vec::new();
+        for (lan, &seen) in seen {
+            let known = self.0.get(lan).copied();
+            let state = judge(known, seen, now);
+            if known.is_none_or(|it| it.state != state) {
+                self.0.insert(lan.clone(), Uplink { state, since: now });
+                changed.push((lan.clone(), state));
+            }
+        }
+        changed
+    }
+}
+
+fn judge(known: Option<Uplink>, seen: UplinkState, now: Moment) -> UplinkState {
+    use UplinkState::{Settling, Up};
+    match (known, seen) {
+        // The first sight of a port is all that is known of it: a director that starts does not wait.
+        (None, seen) => seen,
+        (Some(Uplink { state: Up, .. }), Up) => Up,
+        (Some(Uplink { state: Settling, since }), Up) if now >= since + UP_AFTER => Up,
+        (Some(_), Up) => Settling,
+        (Some(_), bad) => bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use UplinkState::{Down, Missing, NoCarrier, Settling, Up};
+
+    use super::*;
+
+    fn lan() -> Name {
+        Name::new("prod").unwrap()
+    }
+
+    /// What is said when the port looks like this at these times, in ms.
+    fn said(seen: &[(u64, UplinkState)]) -> Vec<(u64, UplinkState)> {
+        let mut uplinks = Uplinks::default();
+        let mut look = |&(at, state): &(u64, UplinkState)| {
+            let changed = uplinks.observe(&BTreeMap::from([(lan(), state)]), Moment::from_millis(at));
+            changed.into_iter().map(move |(_, state)| (at, state)).collect::<Vec<_>>()
+        };
+        seen.iter().flat_map(|it| look(it)).collect()
+    }
+
+    #[test]
+    fn the_first_sight_counts_and_what_is_bad_counts_at_once() {
+        assert_eq!(
+            said(&[(0, Up), (1, Up), (2, NoCarrier), (3, Down), (4, Missing)]),
+            [(0, Up), (2, NoCarrier), (3, Down), (4, Missing)]
+        );
+        assert_eq!(said(&[(0, Missing)]), [(0, Missing)]);
+    }
+
+    #[test]
+    fn good_counts_when_it_has_lasted() {
+        let seen = [(0, Up), (10, Down), (20, Up), (3019, Up), (3020, Up), (9000, Up)];
+        assert_eq!(said(&seen), [(0, Up), (10, Down), (20, Settling), (3020, Up)]);
+    }
+
+    #[test]
+    fn one_that_comes_and_goes_is_never_relied_upon() {
+        let flaps: Vec<_> = (1..40).map(|it| (it * 1000, if it % 2 == 0 { Up } else { NoCarrier })).collect();
+        assert!(said(&flaps).iter().all(|(_, state)| *state != Up));
+    }
+
+    #[test]
+    fn a_lan_without_a_port_is_forgotten() {
+        let mut uplinks = Uplinks::default();
+        let down = BTreeMap::from([(lan(), Down)]);
+        let up = BTreeMap::from([(lan(), Up)]);
+        uplinks.observe(&down, Moment::from_millis(0));
+        assert_eq!(uplinks.observe(&BTreeMap::new(), Moment::from_millis(1)), []);
+        assert_eq!(uplinks.observe(&up, Moment::from_millis(2)), [(lan(), Up)]);
+    }
+}
