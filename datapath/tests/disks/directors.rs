@@ -87,10 +87,6 @@ impl Directors {
         Home { director: DirectorId(director), epoch: Epoch(self.epoch) }
     }
 
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
     pub fn lose_home(&self) {
         self.say(Word::Nobody);
     }

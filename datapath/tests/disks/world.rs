@@ -25,6 +25,8 @@ pub struct World {
     test: u8,
     pub san: Arc<FileSan>,
     pub directors: Directors,
+    /// Of the newest home.
+    pub epoch: u64,
     pub folder: TempDir,
     pub io_timeout: Duration,
 }
@@ -34,7 +36,7 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let san = Arc::new(san(folder.path(), luns));
         let directors = Directors::start(test);
-        Self { test, san, directors, folder, io_timeout: Duration::from_secs(60) }
+        Self { test, san, directors, epoch: 0, folder, io_timeout: Duration::from_secs(60) }
     }
 
     pub fn vhba(&self, mask: &[u16], remembered: BTreeMap<u16, Unit>) -> Arc<Vhba> {
@@ -55,7 +57,9 @@ impl World {
     }
 
     pub fn move_home(&mut self, director: u64, vhba: &Vhba) {
-        vhba.set_home(Some(self.directors.move_home(director, &self.san)));
+        let home = self.directors.move_home(director, &self.san);
+        self.epoch = home.epoch.0;
+        vhba.set_home(Some(home));
     }
 
     pub fn serve(&self, vhba: &Vhba, lun: u16) -> Served {

@@ -150,14 +150,14 @@ impl Runner {
         let identity = Identity::agent(&config.cluster).ok_or(AgentError::ClusterName)?;
         let request = AttachRequest {
             server: config.name.to_string(),
-            machine_id,
+            machine_id: machine_id.clone(),
             rail_a: rails.a.to_string(),
             rail_b: rails.b.to_string(),
         };
         let common = Common {
             cluster: ClusterTag::of(&config.cluster),
             server: config.name.clone(),
-            machine_id: machine_id.clone(),
+            machine_id,
             rails,
             settings: config.vhba.clone(),
             memory: LunMemory::open(&config.state_dir)?,

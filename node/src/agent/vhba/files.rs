@@ -100,9 +100,9 @@ impl Luns {
 
 impl Filesystem for Luns {
     fn init(&mut self, _request: &fuser::Request, config: &mut KernelConfig) -> io::Result<()> {
-        let refused = |what| move |most| io::Error::other(format!("the kernel's FUSE allows {what} of {most} at most"));
-        config.set_max_write(LARGEST_WRITE).map_err(refused("writes"))?;
-        config.set_max_background(BACKGROUND).map_err(refused("a background"))?;
+        let refused = |what: &str, most: u32| io::Error::other(format!("the kernel's FUSE has room for {most} {what}"));
+        config.set_max_write(LARGEST_WRITE).map_err(|most| refused("octets of a write", most))?;
+        config.set_max_background(BACKGROUND).map_err(|most| refused("requests", most.into()))?;
         Ok(())
     }
 

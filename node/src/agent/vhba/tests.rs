@@ -164,6 +164,7 @@ fn a_file_system_on_a_device_node_is_clean() {
     succeeds("mount", &[&device, &mount]);
     std::fs::write(&file, &data).unwrap();
     std::fs::File::open(&file).unwrap().sync_all().unwrap();
+    world.directors.lose_home();
     world.assign(&mut vhbas, 2);
     std::fs::write(file.with_extension("2"), &data).unwrap();
     succeeds("umount", &[&mount]);
