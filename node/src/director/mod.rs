@@ -22,6 +22,7 @@ mod foresight;
 mod forward;
 mod gate;
 mod health;
+mod homes;
 mod leader;
 mod leadership;
 mod lease;
@@ -40,7 +41,7 @@ mod status;
 mod table;
 mod uplinks;
 
-pub use agents::DeviceState;
+pub use agents::{DeviceState, VhbaReport};
 pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
 pub use run::{DirectorError, run};
 pub use status::{ClusterStatus, DirectorStatus, PathStatus, UplinkStatus};

@@ -136,6 +136,7 @@ mod tests {
             epoch: EPOCH,
             carrying: None,
             announced: None,
+            phases: Vec::new(),
         };
         FailoverReceipt {
             name: name("f-42"),

@@ -9,11 +9,11 @@ use twinrail_proto::grpc::v1;
 use super::cluster::uplink_table;
 use super::drain::{Homes, homes, until_empty, would_stay};
 use super::stamp_facts;
-use crate::cli::{Format, Precondition};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, render, say};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
 use crate::cli::text::{age, full, full_or_nothing, or_nothing, short, word};
+use crate::cli::{Format, Precondition};
 
 #[derive(Subcommand, Debug)]
 pub enum DirectorCommand {
