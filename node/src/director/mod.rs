@@ -9,6 +9,7 @@
 //!   lease       for how long this director may carry
 //!   uplinks     which ports on LANs work, everybody's
 //!   carriage    the applied state put into force in the datapath, and told to the agents
+//!   vhba        the same for vHBAs: logins at SANs, their fences, and the commands of the servers
 //! ```
 
 mod agents;
@@ -40,6 +41,7 @@ mod run;
 mod status;
 mod table;
 mod uplinks;
+mod vhba;
 
 pub use agents::{DeviceState, VhbaReport};
 pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
