@@ -56,3 +56,17 @@ fn a_slow_array_delays_the_share_of_writes_that_it_was_told() -> Result<()> {
     ensure!(none < all, "writes that shall not wait took {none:?}");
     Ok(())
 }
+
+#[test]
+fn loop_devices_of_a_lab_go_with_it() -> Result<()> {
+    let _turn = remnants::turn()?;
+    let lab = Lab::build(Layout { servers: Vec::new(), ..Layout::default() })?;
+    let file = lab.run_dir().join("disk");
+    std::fs::File::create(&file)?.set_len(DISK)?;
+    let device = shell::run(Command::new("losetup").args(["--find", "--show"]).arg(&file))?;
+    let backing = std::path::Path::new("/sys/block").join(device.trim().trim_start_matches("/dev/")).join("loop");
+    ensure!(backing.exists(), "{device} has no file");
+    drop(lab);
+    ensure!(!backing.exists(), "{device} is still there");
+    Ok(())
+}
