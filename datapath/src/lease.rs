@@ -20,8 +20,9 @@ pub struct Grant {
     pub until: Nanos,
 }
 
+/// Whoever renews it and the threads that check it share it.
 #[derive(Debug, Default)]
-pub(crate) struct Lease {
+pub struct Lease {
     until: AtomicU64,
     asked_at: AtomicU64,
     stalled_at: AtomicU64,
@@ -29,7 +30,7 @@ pub(crate) struct Lease {
 
 /// Why nothing is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pause {
+pub enum Pause {
     NoLease,
     Stalled,
 }
@@ -50,6 +51,11 @@ impl Lease {
         self.stalled_at.fetch_max(now, Ordering::Relaxed);
     }
 
+    /// When it ends unless it is extended.
+    pub fn until(&self) -> Nanos {
+        self.until.load(Ordering::Relaxed)
+    }
+
     pub fn check(&self, now: Nanos) -> Result<(), Pause> {
         if self.asked_at.load(Ordering::Acquire) <= self.stalled_at.load(Ordering::Relaxed) {
             let stalled = self.stalled_at.load(Ordering::Relaxed) > 0;
@@ -61,7 +67,7 @@ impl Lease {
 
 /// Notices that its thread did not run for a while. Each thread has its own.
 #[derive(Debug, Default)]
-pub(crate) struct StallGuard {
+pub struct StallGuard {
     last_turn: Option<Nanos>,
     /// What the sockets hold may be from before the stall: true until they were seen empty.
     stale: bool,

@@ -49,6 +49,7 @@ pub mod san;
 pub mod scsi;
 mod server;
 mod step;
+mod waiter;
 
 pub use cause::Cause;
 pub use clock::Clock;
@@ -58,7 +59,7 @@ pub use director::{Carry, DirectorAdapter, DirectorDatapath, DirectorTable, LanP
 pub use edge::kernel::port_state;
 pub use error::{EdgeError, Problem, StartError};
 pub use event::{Event, Events};
-pub use lease::{Grant, STALL};
+pub use lease::{Grant, Lease, Pause, STALL, StallGuard};
 pub use liveness::DownCause;
 pub use peer::{Machine, PathState, Peer};
 pub use rail::Nanos;
@@ -66,3 +67,4 @@ pub use recorder::{FlightRecord, RECORDS, Recorded, read_flight_records};
 pub use report::PublishReport;
 pub use server::{ServerAdapter, ServerDatapath, ServerTable, SteppedServer};
 pub use twinrail_datapath_sys::monotonic_ns;
+pub use waiter::{Bell, Waiter};

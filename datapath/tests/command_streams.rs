@@ -88,9 +88,11 @@ impl World {
             adapter: ADAPTER,
             epoch: Epoch(self.epoch),
             server: name("s1"),
+            instance: self.epoch,
             credits: TargetConfig::DEFAULT_CREDITS,
         };
-        let target = Target::new(config, fenced_session(&*self.san));
+        let mut target = Target::new(config, fenced_session(&*self.san));
+        target.admit(&[Lun::ZERO].into(), monotonic_ns());
         self.directors.get_mut(&director).expect("a director").insert(ADAPTER, target).expect("in its place");
         let home = Home { director: DirectorId(director), epoch: Epoch(self.epoch) };
         self.agent.initiator().set_home(Some(home), monotonic_ns());
@@ -121,10 +123,10 @@ impl World {
 
     fn turn(&mut self) {
         let now = monotonic_ns();
-        let (mut effects, mut ended) = (Vec::new(), Vec::new());
+        let (mut effects, mut news) = (Vec::new(), Vec::new());
         self.agent.turn(now, &mut effects).expect("a turn");
         for director in self.directors.values_mut() {
-            director.turn(now, &mut ended).expect("a turn");
+            director.turn(now, &mut news).expect("a turn");
         }
         for effect in effects {
             match effect {

@@ -15,8 +15,9 @@
 //!
 //! **Replay.** The same epoch, another connection: everything that has no answer is sent again under its number, and the
 //! home executes each number of an (epoch, agent's incarnation) at most once; an answer that was lost on its way is given
-//! again, not made again. A higher epoch, after the fence: what [`crate::scsi::replay`] calls safe is sent again in the old
-//! order, before anything new; what is not, and was sent to a former home, is not sent again: it ends with
+//! again, not made again. A higher epoch, or another *instance* of the home in the same epoch (it has another session at the
+//! SAN: the former one was lost, its lease had lapsed, or its process was started again), after the fence: what [`crate::scsi::replay`] calls safe is sent again in the old
+//! order, before anything new; what is not, and was sent before, is not sent again: it ends with
 //! [`initiator::outcome_unknown`]. What was never sent goes to the new home, whatever it is.
 //!
 //! **Answers.** Each submitted command is answered exactly once, or named as ended by a task management function. An answer
@@ -24,7 +25,7 @@
 //!
 //! **Who may.** A target serves one (adapter, epoch): the server that the adapter is bound to, its newest agent, that agent's
 //! newest connection. It stops when it is told to, and for good when its session at the SAN ends, since nobody knows then
-//! what became of the commands in flight: their outcome is decided by a fence, and a target with a higher epoch.
+//! what became of the commands in flight: their outcome is decided by a fence, and another target.
 //!
 //! **Memory.** A director holds for a vHBA no more than the highest [`Credits`] that it gave to the agent, whatever that
 //! wants and however slow the SAN is: what is received counts until its answer is acknowledged. Credits that are lowered

@@ -32,7 +32,7 @@ pub mod iscsi;
 
 use std::os::fd::BorrowedFd;
 
-use twinrail_proto::domain::Wwn;
+use twinrail_proto::domain::{AdapterId, Wwn};
 
 use crate::rail::Nanos;
 use crate::scsi::{Command, Response, SenseCode, TaskAnswer, TaskManagement};
@@ -45,6 +45,15 @@ pub struct Tag(pub u64);
 /// SAN is iSCSI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 6]);
+
+impl SessionId {
+    /// The same in every epoch and at every director, whichever SAN it is: a vHBA's id is never given again. An ISID of the
+    /// random kind (RFC 7143, 11.12.5: type 10b): the id's lower octets are B and C, its highest one is in D.
+    pub fn of(adapter: AdapterId) -> Self {
+        let [highest, high, low, lowest] = adapter.0.to_be_bytes();
+        Self([0x80, high, low, lowest, 0, highest])
+    }
+}
 
 /// Who logs in. The same identity again is the same I_T nexus: the target ends the session that it had before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,5 +168,17 @@ impl Report {
         if luns_changed {
             into.push(Self::LunsChanged);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_are_of_the_random_kind_and_tell_all_adapters_apart() {
+        assert_eq!(SessionId::of(AdapterId(0x0403_0201)).0, [0x80, 0x03, 0x02, 0x01, 0, 0x04]);
+        let ids: std::collections::BTreeSet<_> = (0..32).map(|bit| SessionId::of(AdapterId(1 << bit))).collect();
+        assert_eq!(ids.len(), 32);
     }
 }

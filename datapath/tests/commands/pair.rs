@@ -1,9 +1,12 @@
 //! An agent and a home, joined without a wire.
 
+use std::collections::BTreeSet;
+
 use twinrail_datapath::Nanos;
 use twinrail_datapath::commands::initiator::{self, Home, InitiatorConfig};
-use twinrail_datapath::commands::target::{self, TargetConfig};
+use twinrail_datapath::commands::target::{self, News, TargetConfig};
 use twinrail_datapath::commands::{Initiator, LinkId, Parcel, Target};
+use twinrail_datapath::san::Session;
 use twinrail_datapath::scsi::{Cdb, Command, Lun, Response};
 use twinrail_proto::domain::{AdapterId, DirectorId, Epoch, Name};
 use twinrail_proto::rail::command::{Body, CommandNumber, Refused};
@@ -28,6 +31,7 @@ pub struct Pair {
     pub at_agent: Vec<Body>,
     pub at_home: Vec<Body>,
     pub ended: usize,
+    pub news: Vec<News>,
 }
 
 pub fn server(name: &str) -> Name {
@@ -45,13 +49,30 @@ pub fn agent_config(incarnation: u64) -> InitiatorConfig {
 }
 
 pub fn target_config(epoch: u64) -> TargetConfig {
+    target_of_login(epoch, epoch)
+}
+
+/// Of a home that has logged in so often.
+pub fn target_of_login(epoch: u64, login: u64) -> TargetConfig {
     TargetConfig {
         cluster: ClusterTag::of("lab"),
         adapter: AdapterId(5),
         epoch: Epoch(epoch),
         server: server("s1"),
+        instance: login,
         credits: TargetConfig::DEFAULT_CREDITS,
     }
+}
+
+/// A target whose fence is over.
+pub fn serving(config: TargetConfig, session: Box<dyn Session>) -> Target {
+    let mut target = Target::new(config, session);
+    target.admit(&luns(), 0);
+    target
+}
+
+fn luns() -> BTreeSet<Lun> {
+    (0..3).map(|it| Lun::new(it).expect("a LUN")).collect()
 }
 
 pub fn write(lba: u64) -> Command {
@@ -69,8 +90,17 @@ impl Pair {
     }
 
     pub fn with(config: TargetConfig) -> Self {
+        Self::joined(|session| serving(config, session))
+    }
+
+    /// The home has a session, and its fence is to come.
+    pub fn fencing(config: TargetConfig) -> Self {
+        Self::joined(|session| Target::new(config, session))
+    }
+
+    fn joined(target: impl FnOnce(Box<dyn Session>) -> Target) -> Self {
         let array = Array::new(1);
-        let target = Target::new(config, array.log_in(1));
+        let target = target(array.log_in(1));
         let agent = Initiator::new(agent_config(1));
         let (completed, refusals, others) = (Vec::new(), Vec::new(), Vec::new());
         let (at_agent, at_home) = (Vec::new(), Vec::new());
@@ -87,6 +117,7 @@ impl Pair {
             at_agent,
             at_home,
             ended: 0,
+            news: Vec::new(),
         };
         pair.set_home(1);
         pair
@@ -99,8 +130,14 @@ impl Pair {
 
     /// The next epoch has a home after its fence.
     pub fn take_over(&mut self, epoch: u64) {
-        self.target = Target::new(target_config(epoch), self.array.log_in(epoch));
+        self.target = serving(target_config(epoch), self.array.log_in(epoch));
         self.set_home(epoch);
+    }
+
+    /// The home of epoch 1 has another session at the SAN, after another fence.
+    pub fn log_in_again(&mut self, login: u64) {
+        self.target = serving(target_of_login(1, login), self.array.log_in(login));
+        self.turn();
     }
 
     pub fn submit(&mut self, command: Command) -> CommandNumber {
@@ -169,7 +206,8 @@ impl Pair {
                 self.agent.received(link, parcel, self.now);
             }
             target::Effect::Close { link } => self.agent.closed(link, self.now),
-            target::Effect::SessionEnded(_) => self.ended += 1,
+            target::Effect::News(News::Ended(_)) => self.ended += 1,
+            target::Effect::News(news) => self.news.push(news),
         }
     }
 

@@ -9,7 +9,7 @@ use twinrail_proto::rail::command::{Acknowledge, Attach, Attribute, Body, Comman
 use twinrail_proto::rail::{ClusterTag, Incarnation};
 
 use crate::array::Array;
-use crate::pair::{MS, Pair, SECOND, agent_config, server, target_config, write};
+use crate::pair::{MS, Pair, SECOND, agent_config, server, serving, target_config, write};
 
 fn attach() -> Attach {
     Attach {
@@ -38,7 +38,7 @@ fn answer(target: &mut Target, link: u64, epoch: u64, attach: &Attach, peer: &st
 
 #[test]
 fn only_the_bound_servers_newest_agent_of_this_epoch_is_admitted() {
-    let mut target = Target::new(target_config(5), Array::new(1).log_in(5));
+    let mut target = serving(target_config(5), Array::new(1).log_in(5));
     let foreign = Attach { cluster: ClusterTag::of("other"), ..attach() };
     assert_eq!(answer(&mut target, 1, 5, &foreign, "s1"), Some(RefusalCause::OtherCluster));
     let other = Attach { server: server("s2"), ..attach() };
@@ -67,7 +67,7 @@ fn command(number: u64) -> Command {
 
 /// Whether the connection survives this, sent by a target's agent.
 fn survives(config: TargetConfig, bodies: Vec<Body>) -> bool {
-    let mut target = Target::new(config, Array::new(1).log_in(5));
+    let mut target = serving(config, Array::new(1).log_in(5));
     assert_eq!(answer(&mut target, 1, 5, &attach(), "s1"), None);
     for body in bodies {
         let head = Head { adapter: AdapterId(5), epoch: Epoch(5), body };

@@ -54,6 +54,50 @@ fn a_new_home_is_sent_what_may_be_replayed_and_what_nobody_had() {
 }
 
 #[test]
+fn another_session_of_the_same_home_is_sent_what_another_home_would_be() {
+    let mut pair = Pair::new();
+    pair.array.lock().longest = 10 * SECOND;
+    pair.submit(write(1));
+    pair.submit(compare_and_write(2));
+    pair.submit(write(3));
+    let request = TaskManagement { lun: Lun::ZERO, function: TaskFunction::AbortTaskSet };
+    pair.target.stop(RefusalCause::Fencing);
+    pair.turn();
+    pair.agent.manage(request, pair.now).expect("taken");
+    pair.submit(compare_and_write(4));
+    pair.array.lock().longest = 0;
+    pair.log_in_again(2);
+    for _ in 0..50 {
+        pair.pass(MS);
+    }
+    assert!(pair.completed.contains(&(CommandNumber(2), outcome_unknown())), "{:?}", pair.completed);
+    assert!(pair.others.contains(&Effect::Managed { number: 1, answer: TaskAnswer::Rejected, ended: vec![] }));
+    let mut answers = pair.answers();
+    answers.sort_unstable();
+    assert_eq!(answers, [1, 2, 3, 4]);
+    assert_eq!([1, 2, 3, 4].map(|it| pair.given(it)), [2, 1, 2, 1]);
+}
+
+#[test]
+fn what_was_answered_before_is_not_awaited_from_another_session_of_the_same_home() {
+    let mut pair = Pair::new();
+    pair.array.lock().longest = 0;
+    for lba in 1..=5 {
+        pair.submit(write(lba));
+        pair.pass(MS);
+    }
+    pair.target.stop(RefusalCause::Fencing);
+    pair.turn();
+    pair.log_in_again(2);
+    for lba in 6..=200 {
+        pair.submit(compare_and_write(lba));
+        pair.pass(25 * MS);
+    }
+    assert_eq!(pair.answers(), (1..=200).collect::<Vec<_>>());
+    assert!(pair.completed.iter().all(|it| it.1.is_good()));
+}
+
+#[test]
 fn a_lapsed_lease_loses_nothing_when_it_comes_back_with_the_same_epoch() {
     let mut pair = Pair::new();
     pair.array.lock().longest = 0;

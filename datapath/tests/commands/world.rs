@@ -15,6 +15,7 @@ use twinrail_proto::rail::command::{Body, CommandNumber, Credits, Head, RefusalC
 use twinrail_proto::rail::{ClusterTag, Incarnation};
 
 use crate::array::{Array, id};
+use crate::pair::serving;
 use crate::wire::Connection;
 
 const MS: Nanos = 1_000_000;
@@ -30,6 +31,7 @@ struct Tally {
     switches: usize,
     cuts: usize,
     homes: usize,
+    sessions: usize,
 }
 
 struct World {
@@ -39,6 +41,9 @@ struct World {
     array: Array,
     agent: Initiator,
     epoch: u64,
+    director: u64,
+    /// Of the homes at the array: several in one epoch are several sessions of one home.
+    logins: u64,
     targets: BTreeMap<u64, Target>,
     connections: Vec<Connection>,
     refused: BTreeSet<LinkId>,
@@ -66,6 +71,8 @@ impl World {
             array: Array::new(seed),
             agent: Initiator::new(config),
             epoch: 0,
+            director: 0,
+            logins: 0,
             targets: BTreeMap::new(),
             connections: Vec::new(),
             refused: BTreeSet::new(),
@@ -142,6 +149,9 @@ impl World {
         if self.chance(0.01) {
             self.move_home();
         }
+        if self.chance(0.01) {
+            self.log_in_again();
+        }
         for index in 0..self.connections.len() {
             if self.chance(0.01) && !self.connections[index].cut {
                 self.connections[index].cut = true;
@@ -174,6 +184,7 @@ impl World {
         self.epoch += 1;
         self.tally.homes += 1;
         let director = self.random.random_range(1..=2);
+        self.director = director;
         let home = Home { director: DirectorId(director), epoch: Epoch(self.epoch) };
         let early = self.random.random();
         if early {
@@ -184,23 +195,41 @@ impl World {
             self.targets.values_mut().for_each(|it| it.stop(RefusalCause::NewerEpoch));
             self.do_targets();
         }
-        let config = TargetConfig {
-            cluster: ClusterTag::of("lab"),
-            adapter: AdapterId(5),
-            epoch: Epoch(self.epoch),
-            server: server(),
-            credits: CREDITS,
-        };
-        let session = self.array.log_in(self.epoch);
-        for connection in self.connections.iter_mut().filter(|it| it.director == director) {
-            connection.cut = true;
-        }
-        self.targets.insert(director, Target::new(config, session));
+        self.log_in();
         if !early {
             self.agent.set_home(Some(home), self.now);
         }
         self.agent.set_home(Some(Home { director: DirectorId(3), epoch: Epoch(self.epoch - 1) }), self.now);
         self.do_agent();
+    }
+
+    /// The home gets another session in the same epoch: the former one was lost, or its process was started again.
+    fn log_in_again(&mut self) {
+        self.tally.sessions += 1;
+        if self.random.random()
+            && let Some(target) = self.targets.get_mut(&self.director)
+        {
+            target.stop(RefusalCause::Fencing);
+            self.do_targets();
+        }
+        self.log_in();
+    }
+
+    fn log_in(&mut self) {
+        self.logins += 1;
+        let config = TargetConfig {
+            cluster: ClusterTag::of("lab"),
+            adapter: AdapterId(5),
+            epoch: Epoch(self.epoch),
+            server: server(),
+            instance: self.logins,
+            credits: CREDITS,
+        };
+        let session = self.array.log_in(self.logins);
+        for connection in self.connections.iter_mut().filter(|it| it.director == self.director) {
+            connection.cut = true;
+        }
+        self.targets.insert(self.director, serving(config, session));
     }
 
     /// Delivers some of what is under way.
@@ -268,7 +297,7 @@ impl World {
             match effect {
                 target::Effect::Send { link, parcel } => self.send_down(link, parcel),
                 target::Effect::Close { link } => self.close_home(link),
-                target::Effect::SessionEnded(_) => panic!("no session ends in this world"),
+                target::Effect::News(news) => panic!("nobody asked for {news:?}"),
             }
         }
     }
@@ -321,7 +350,7 @@ impl World {
         } else {
             let sense = response.sense.expect("stamped");
             assert_eq!(sense.information, Some(id(&command)).filter(|&it| it == number.0), "another's answer");
-            assert_eq!(sense.command_specific, Some(self.epoch), "an answer of an old epoch");
+            assert_eq!(sense.command_specific, Some(self.logins), "an answer of an old session");
             assert!(response.is_good() && response.data_in.len() == command.data_in_length as usize);
             self.tally.good += 1;
         }
@@ -338,11 +367,11 @@ impl World {
     fn audit(&self) {
         let state = self.array.lock();
         let mut given = BTreeMap::new();
-        for (epoch, login) in &state.logins {
+        for (number, login) in &state.logins {
             let mut last = BTreeMap::new();
             for &(lun, lba) in &login.given {
                 let former = last.insert(lun, lba);
-                assert!(former < Some(lba), "epoch {epoch}, LUN {lun}: {lba} after {former:?}");
+                assert!(former < Some(lba), "login {number}, LUN {lun}: {lba} after {former:?}");
                 *given.entry(lba).or_insert(0) += 1;
             }
         }
@@ -393,8 +422,9 @@ fn whatever_wires_and_homes_do_each_command_is_answered_once_and_nothing_is_exec
         all.switches += tally.switches;
         all.cuts += tally.cuts;
         all.homes += tally.homes;
+        all.sessions += tally.sessions;
     }
     println!("{all:?}");
-    let seen = [all.good, all.unknown, all.ended, all.switches, all.cuts, all.homes];
+    let seen = [all.good, all.unknown, all.ended, all.switches, all.cuts, all.homes, all.sessions];
     assert!(count == 1 || seen.into_iter().all(|it| it > 100), "the world is too kind: {all:?}");
 }

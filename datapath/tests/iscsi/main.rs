@@ -196,6 +196,21 @@ fn a_lun_reset_is_answered_while_commands_run_and_the_session_goes_on() {
     });
 }
 
+/// tgtd shows a controller as LUN 0. A home fences whatever is shown.
+#[test]
+fn a_controller_takes_a_lun_reset_as_well() {
+    with_tgtd("a_controller_takes_a_lun_reset_as_well", |tgtd| {
+        tgtd.admit(&name(WWPN));
+        let mut client = Client::log_in(&san(tgtd), identity(WWPN));
+        ready(&mut client, lun(0));
+        let reset = client.manage(TaskManagement { lun: lun(0), function: TaskFunction::LunReset });
+        client.until("the reset", |it| it.managed.contains_key(&reset));
+        assert_eq!(client.managed[&reset], TaskAnswer::Complete);
+        ready(&mut client, lun(0));
+        client.log_out();
+    });
+}
+
 /// tgtd answers a LUN RESET while it waits for the data of writes, and asks for that data afterwards. None is sent: the
 /// session ends, so that the target forgets those writes, and the next one is served.
 #[test]

@@ -74,7 +74,8 @@
 //!   this session has sent. The round runs beside the fence and costs no time. Another one comes before each login
 //!   after a loss, so that two homes do not go on ending each other's sessions.
 //! * A session that is lost in any phase starts the fence again from the login; only what is still unanswered then is
-//!   replayed. What is heard of an earlier session, or was not asked for, changes nothing.
+//!   replayed. The agent knows the new session, if it is in the same epoch, by the instance of the target that admits it
+//!   (`rail::command::Attached`). What is heard of an earlier session, or was not asked for, changes nothing.
 //! * After [`Effect::Stop`] nothing goes out. The datapath stops by itself when the lease runs out; the event only makes it known.
 
 mod effect;

@@ -27,6 +27,19 @@ impl Phase {
         Self::Replay,
         Self::Admitted,
     ];
+
+    /// As receipts, logs and the API name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::UnitAttentions => "unit attentions",
+            Self::Reset => "reset",
+            Self::Reservations => "reservations",
+            Self::Confirmation => "confirmation",
+            Self::Replay => "replay",
+            Self::Admitted => "admitted",
+        }
+    }
 }
 
 /// When a phase began, and when it ended.
@@ -131,14 +144,6 @@ impl Span {
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Login => "login",
-            Self::UnitAttentions => "unit attentions",
-            Self::Reset => "reset",
-            Self::Reservations => "reservations",
-            Self::Confirmation => "confirmation",
-            Self::Replay => "replay",
-            Self::Admitted => "admitted",
-        })
+        f.pad(self.name())
     }
 }

@@ -159,6 +159,8 @@ pub struct Telemetry {
 pub struct Trial {
     /// First and last frame of each adapter and epoch are recorded in this file, which survives a killed process.
     pub flight_recorder: Option<PathBuf>,
+    /// A director that takes a vHBA over does not reset its LUNs: for proving that the tests notice. It loses data.
+    pub skip_fence: bool,
 }
 
 /// What the datapath of either kind of machine must know of its rails.

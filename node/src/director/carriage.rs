@@ -1,12 +1,16 @@
-//! What this director's datapath carries: the replicated state, put into force.
+//! What this director carries: the replicated state, put into force in the datapath and with the vHBAs.
 //!
 //! ```text
-//!   applied events ──▶ does one concern the datapath? ──▶ table ──▶ datapath.publish ──▶ agents are told, who then
-//!                                                                        │               switch to this director
-//!                                                                        └──▶ the receipt of the failover: "carrying"
+//!   applied events ──▶ does one concern us? ─┬▶ table ──▶ datapath.publish ──▶ agents are told, who then
+//!                                            │                │               switch to this director
+//!                                            │                └──▶ the receipt of the failover: "carrying"
+//!                                            └▶ vhbas.publish ──▶ … its fence … ──▶ admitted: the same two
 //! ```
+//!
+//! A revision is in force when both carry nothing any more that it takes away.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +25,7 @@ use twinrail_raft_store::store::Notice;
 use super::core::{Core, SharedCore, unix_millis};
 use super::reports::Reports;
 use super::table::director_table;
+use super::vhba::{Admission, Admitted, Renew, phase_times};
 use crate::problems::Problems;
 use crate::telemetry;
 
@@ -38,7 +43,8 @@ pub struct Carriage {
 
 #[derive(Default)]
 struct Carried {
-    adapters: BTreeMap<AdapterId, Epoch>,
+    vnics: BTreeMap<AdapterId, Epoch>,
+    vhbas: BTreeMap<AdapterId, Epoch>,
     reports: Reports,
 }
 
@@ -56,11 +62,13 @@ impl Default for Carriage {
 
 impl Carriage {
     pub fn carries(&self, adapter: AdapterId, epoch: Epoch) -> bool {
-        self.carried.read().adapters.get(&adapter) == Some(&epoch)
+        let carried = self.carried.read();
+        carried.vnics.get(&adapter).or(carried.vhbas.get(&adapter)) == Some(&epoch)
     }
 
     pub fn count(&self) -> usize {
-        self.carried.read().adapters.len()
+        let carried = self.carried.read();
+        carried.vnics.len() + carried.vhbas.len()
     }
 
     /// The revision that the datapath has put into force.
@@ -73,13 +81,13 @@ impl Carriage {
         self.published.subscribe()
     }
 
-    /// Whether something that is carried here has another home now.
+    /// Whether a vNIC that is carried here has another home now.
     fn loses(&self, core: &Core) -> bool {
         let state = core.state.read();
         let elsewhere = |id: &AdapterId| {
             state.adapter(*id).is_some_and(|(_, it)| it.home.director.as_ref().is_some_and(|home| *home != core.own))
         };
-        self.carried.read().adapters.keys().any(elsewhere)
+        self.carried.read().vnics.keys().any(elsewhere)
     }
 
     /// Makes the table be published again.
@@ -107,11 +115,23 @@ impl Carriage {
         self.carried.write().reports.told(reports);
     }
 
+    /// These vHBAs are admitted now: their fences are over.
+    fn admitted(&self, vhbas: &BTreeMap<AdapterId, Admitted>, own: &Name) {
+        let mut carried = self.carried.write();
+        for (&adapter, it) in vhbas {
+            let Admitted { admission: Admission { epoch, phases }, since } = it;
+            for trace_id in carried.reports.admitted(adapter, *epoch, *since, &phase_times(phases)) {
+                trace_admission(&trace_id, own, adapter, *epoch);
+            }
+        }
+        carried.vhbas = vhbas.iter().map(|(&adapter, it)| (adapter, it.admission.epoch)).collect();
+    }
+
     /// The datapath carries these now.
     fn carrying(&self, adapters: BTreeMap<AdapterId, Epoch>) {
         let mut carried = self.carried.write();
         carried.reports.carrying(&adapters, unix_millis());
-        carried.adapters = adapters;
+        carried.vnics = adapters;
     }
 }
 
@@ -130,7 +150,8 @@ pub async fn enforce(core: SharedCore) {
     let mut notices = core.state.subscribe();
     // Profile → the server it was last seen bound to: an event says only what is, not what was.
     let mut bound = bindings(&core);
-    publish(&core, &Touched::everything());
+    let renew = renewer(&core);
+    publish(&core, &Touched::everything(), &renew).await;
     loop {
         let revision = *applied.borrow_and_update();
         // The notices of a revision are there before it counts as applied.
@@ -144,15 +165,35 @@ pub async fn enforce(core: SharedCore) {
                 tokio::time::sleep(HAND_OVER).await;
             }
             let started = tokio::time::Instant::now();
-            publish(&core, &touched);
+            publish(&core, &touched, &renew).await;
             tracing::debug!(revision = revision.0, took = ?started.elapsed(), "in force");
         }
         core.carriage.enforced.send_if_modified(|it| std::mem::replace(it, revision.max(*it)) < revision);
         core.wake_reconciler();
         tokio::select! {
             changed = applied.changed() => if changed.is_err() { return },
-            () = core.carriage.renew.notified() => publish(&core, &Touched::everything()),
+            () = core.carriage.renew.notified() => publish(&core, &Touched::everything(), &renew).await,
         }
+    }
+}
+
+/// The vHBAs ask for a new table when a SAN can be used that could not be before.
+fn renewer(core: &SharedCore) -> Renew {
+    let core = Arc::downgrade(core);
+    Arc::new(move || {
+        if let Some(core) = core.upgrade() {
+            core.carriage.renew();
+        }
+    })
+}
+
+/// Takes over what the vHBAs' thread admits, for receipts and agents.
+pub async fn follow_vhbas(core: SharedCore) {
+    let mut changed = core.vhbas.changed();
+    while changed.changed().await.is_ok() {
+        core.carriage.admitted(&core.vhbas.admitted(), &core.own);
+        core.carriage.published.send_replace(());
+        core.agents.notify(None);
     }
 }
 
@@ -187,7 +228,7 @@ fn touch(touched: &mut Touched, bound: &mut BTreeMap<Name, Name>, event: &Event)
             touched.datapath = true;
             touched.everybody = true;
         }
-        ResourceKind::Server | ResourceKind::Lan => touched.datapath = true,
+        ResourceKind::Server | ResourceKind::Lan | ResourceKind::San => touched.datapath = true,
         ResourceKind::Profile => touch_profile(touched, bound, event),
         ResourceKind::Failover => {
             if let (Change::Created, Some(Resource::Failover(receipt))) = (event.change, &event.resource) {
@@ -195,7 +236,7 @@ fn touch(touched: &mut Touched, bound: &mut BTreeMap<Name, Name>, event: &Event)
                 touched.receipts.push((**receipt).clone());
             }
         }
-        ResourceKind::San | ResourceKind::Pool | ResourceKind::QosPolicy | ResourceKind::Template => {}
+        ResourceKind::Pool | ResourceKind::QosPolicy | ResourceKind::Template => {}
     }
 }
 
@@ -212,8 +253,19 @@ fn touch_profile(touched: &mut Touched, bound: &mut BTreeMap<Name, Name>, event:
     touched.servers.extend(now.into_iter().chain(before));
 }
 
-/// One new table, and everybody whom it concerns is told.
-fn publish(core: &Core, touched: &Touched) {
+/// New tables, and everybody whom they concern is told.
+async fn publish(core: &Core, touched: &Touched, renew: &Renew) {
+    for receipt in &touched.receipts {
+        core.carriage.carried.write().reports.expect(receipt, &core.own);
+    }
+    let vhbas = core.vhbas.publish(&core.state, renew);
+    publish_vnics(core, touched);
+    vhbas.await;
+    core.carriage.published.send_replace(());
+    core.agents.notify((!touched.everybody).then_some(&touched.servers));
+}
+
+fn publish_vnics(core: &Core, touched: &Touched) {
     let table = {
         let state = core.state.read();
         // While the cluster is being founded the list is not whole yet: the configuration knows better.
@@ -226,17 +278,13 @@ fn publish(core: &Core, touched: &Touched) {
     core.links.set_peers(members.iter().map(|(name, it)| (name.clone(), it.rails)));
     let carried = carried(&table);
     let table_lans: BTreeMap<AdapterId, Name> = table.adapters.iter().map(|it| (it.id, it.lan.clone())).collect();
-    for receipt in &touched.receipts {
-        core.carriage.carried.write().reports.expect(receipt, &core.own);
-    }
     let report = core.datapath.publish(table);
     core.carriage.problems.lock().tell(&report.problems, "the table");
-    core.carriage.carrying(without_port(carried, &table_lans, &report.problems));
+    let carried = without_port(carried, &table_lans, &report.problems);
     for receipt in &touched.receipts {
-        trace_carriage(receipt, &core.own);
+        trace_carriage(receipt, &carried);
     }
-    core.carriage.published.send_replace(());
-    core.agents.notify((!touched.everybody).then_some(&touched.servers));
+    core.carriage.carrying(carried);
 }
 
 fn carried(table: &DirectorTable) -> BTreeMap<AdapterId, Epoch> {
@@ -258,14 +306,23 @@ fn without_port(
     carried
 }
 
-/// This director's part of the failover, in the trace that the leader started.
-fn trace_carriage(receipt: &FailoverReceipt, own: &Name) {
+/// This director's part of the failover, in the trace that the leader started. vHBAs follow when their fences are over.
+fn trace_carriage(receipt: &FailoverReceipt, carried: &BTreeMap<AdapterId, Epoch>) {
     let Some(traceparent) = receipt.trace_id.as_deref().and_then(telemetry::traceparent_of) else { return };
-    for it in receipt.moves.iter().filter(|it| it.to.as_ref() == Some(own)) {
-        let span = tracing::info_span!("carry", director = %own, adapter = it.adapter.0, epoch = it.epoch.0, resource = %it.resource);
+    for it in receipt.moves.iter().filter(|it| carried.get(&it.adapter) == Some(&it.epoch)) {
+        let director = it.to.as_ref().map(Name::as_str);
+        let span =
+            tracing::info_span!("carry", director, adapter = it.adapter.0, epoch = it.epoch.0, resource = %it.resource);
         telemetry::continue_trace(&span, &traceparent);
         span.in_scope(|| tracing::info!(failover = %receipt.name, "carrying"));
     }
+}
+
+fn trace_admission(trace_id: &str, own: &Name, adapter: AdapterId, epoch: Epoch) {
+    let Some(traceparent) = telemetry::traceparent_of(trace_id) else { return };
+    let span = tracing::info_span!("carry", director = %own, adapter = adapter.0, epoch = epoch.0);
+    telemetry::continue_trace(&span, &traceparent);
+    span.in_scope(|| tracing::info!("the vHBA's fence is over"));
 }
 
 /// What the datapath's threads say, turned into news for the rest of the process. The callback must be cheap and never

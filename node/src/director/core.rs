@@ -18,6 +18,7 @@ use super::liveness::Liveness;
 use super::members::Members;
 use super::releases::ReleaseBook;
 use super::uplinks::UplinkBook;
+use super::vhba::Vhbas;
 use crate::config::DirectorConfig;
 use crate::link::{Identity, Links};
 
@@ -37,9 +38,11 @@ pub struct Core {
     /// To the leaders that this director asks.
     pub lines: Lines,
     pub datapath: Arc<DirectorDatapath>,
+    /// The vHBAs of which this director is the home.
+    pub vhbas: Vhbas,
     /// Which directors and servers are lost.
     pub liveness: Liveness,
-    /// What this director's datapath carries, and as of which revision.
+    /// What this director carries, and as of which revision.
     pub carriage: Carriage,
     pub leases: LeaseBook,
     pub releases: ReleaseBook,

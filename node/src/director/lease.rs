@@ -142,6 +142,7 @@ pub async fn keep_lease(core: SharedCore) {
                 tokio::time::sleep(PUBLISH_PAUSE).await;
                 published.mark_unchanged();
             }
+            () = core.vhbas.hurried() => {}
         }
         let known = *enforced.borrow();
         tokio::spawn(renew(core.clone(), known));
@@ -183,7 +184,11 @@ async fn renew(core: SharedCore, enforced: Revision) {
         holder.on_grant(request.sequence, commit, clock::now())
     };
     match until {
-        Ok(until) => core.datapath.extend_lease(Grant { asked_at: asked_at.as_nanos(), until: until.as_nanos() }),
+        Ok(until) => {
+            let grant = Grant { asked_at: asked_at.as_nanos(), until: until.as_nanos() };
+            core.datapath.extend_lease(grant);
+            core.vhbas.extend_lease(grant);
+        }
         Err(error) => tracing::debug!(%error, "a grant was of no use"),
     }
 }

@@ -8,12 +8,16 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::net::TcpListener;
 
 use super::core::SharedCore;
+use super::vhba::VhbaMetrics;
 use crate::metrics::{DatapathMetrics, Families};
 
 pub async fn serve(core: SharedCore, listener: TcpListener) {
     let datapath = core.datapath.clone();
     let datapath = DatapathMetrics::new(move || (datapath.counters(), datapath.paths()));
-    crate::metrics::serve(listener, vec![Box::new(DirectorMetrics { core }), Box::new(datapath)]).await;
+    let vhbas = VhbaMetrics { core: core.clone() };
+    let collectors: Vec<Box<dyn Collector>> =
+        vec![Box::new(DirectorMetrics { core }), Box::new(datapath), Box::new(vhbas)];
+    crate::metrics::serve(listener, collectors).await;
 }
 
 struct DirectorMetrics {

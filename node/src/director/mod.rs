@@ -9,6 +9,7 @@
 //!   lease       for how long this director may carry
 //!   uplinks     which ports on LANs work, everybody's
 //!   carriage    the applied state put into force in the datapath, and told to the agents
+//!   vhba        the same for vHBAs: logins at SANs, their fences, and the commands of the servers
 //! ```
 
 mod agents;
@@ -22,6 +23,7 @@ mod foresight;
 mod forward;
 mod gate;
 mod health;
+mod homes;
 mod leader;
 mod leadership;
 mod lease;
@@ -39,8 +41,9 @@ mod run;
 mod status;
 mod table;
 mod uplinks;
+mod vhba;
 
-pub use agents::DeviceState;
+pub use agents::{DeviceState, VhbaReport};
 pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
 pub use run::{DirectorError, run};
 pub use status::{ClusterStatus, DirectorStatus, PathStatus, UplinkStatus};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use twinrail_proto::domain::{AdapterId, Epoch, FailoverReceipt, Name, UnixMillis};
-use twinrail_proto::grpc::internal::v1::{AdapterTime, CarriageReport};
+use twinrail_proto::grpc::internal::v1::{AdapterPhases, AdapterTime, CarriageReport, PhaseTime};
 
 /// Receipts whose times wait to reach the leader; beyond it the oldest are forgotten, and stay incomplete.
 const MAX_REPORTS: usize = 64;
@@ -18,6 +18,9 @@ struct Report {
     epochs: BTreeMap<AdapterId, Epoch>,
     carrying: BTreeMap<AdapterId, UnixMillis>,
     announced: BTreeMap<AdapterId, UnixMillis>,
+    /// Of vHBAs: what their fences took.
+    phases: BTreeMap<AdapterId, Vec<PhaseTime>>,
+    trace_id: Option<String>,
     /// Only of what this director decided.
     committed: Option<UnixMillis>,
     told: Extent,
@@ -37,7 +40,8 @@ impl Reports {
         let mine = receipt.moves.iter().filter(|it| it.to.as_ref() == Some(own));
         let epochs: BTreeMap<AdapterId, Epoch> = mine.map(|it| (it.adapter, it.epoch)).collect();
         if !epochs.is_empty() {
-            self.of(&receipt.name).epochs = epochs;
+            let report = self.of(&receipt.name);
+            (report.epochs, report.trace_id) = (epochs, receipt.trace_id.clone());
         }
     }
 
@@ -57,6 +61,26 @@ impl Reports {
         }
     }
 
+    /// The fence of a vHBA is over since then; its login is all the announcement that it needs. Gives the traces in which that
+    /// is news.
+    pub fn admitted(
+        &mut self,
+        adapter: AdapterId,
+        epoch: Epoch,
+        since: UnixMillis,
+        phases: &[PhaseTime],
+    ) -> Vec<String> {
+        let given = self.0.values_mut().filter(|it| it.epochs.get(&adapter) == Some(&epoch));
+        let news = given.filter_map(|report| {
+            report.announced.entry(adapter).or_insert(since);
+            report.phases.entry(adapter).or_insert_with(|| phases.to_vec());
+            let first = !report.carrying.contains_key(&adapter);
+            report.carrying.entry(adapter).or_insert(since);
+            report.trace_id.clone().filter(|_| first)
+        });
+        news.collect()
+    }
+
     /// The datapath announced an adapter on its LAN for the first time in this epoch.
     pub fn announced(&mut self, adapter: AdapterId, epoch: Epoch, now: UnixMillis) {
         for report in self.0.values_mut() {
@@ -73,7 +97,7 @@ impl Reports {
             failover: failover.to_string(),
             carrying: times(&it.carrying),
             announced: times(&it.announced),
-            phases: Vec::new(),
+            phases: it.phases.iter().map(adapter_phases).collect(),
             committed: it.committed,
         })
         .collect()
@@ -108,6 +132,10 @@ impl Report {
         let all = self.epochs.len();
         self.told == self.extent() && (self.told.carrying, self.told.announced) == (all, all)
     }
+}
+
+fn adapter_phases((adapter, phases): (&AdapterId, &Vec<PhaseTime>)) -> AdapterPhases {
+    AdapterPhases { adapter: adapter.0, phases: phases.clone() }
 }
 
 fn times(times: &BTreeMap<AdapterId, UnixMillis>) -> Vec<AdapterTime> {
@@ -147,7 +175,7 @@ mod tests {
             decided: 3,
             committed: None,
             moves: vec![step],
-            trace_id: None,
+            trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
         }
     }
 
@@ -181,6 +209,21 @@ mod tests {
         assert_eq!((&news[0].carrying, news[0].committed), (&vec![AdapterTime { adapter: 7, at: 11 }], Some(10)));
         reports.announced(ADAPTER, EPOCH, 12);
         assert_eq!(tell(&mut reports)[0].announced, [AdapterTime { adapter: 7, at: 12 }]);
+        assert!(reports.0.is_empty());
+    }
+
+    #[test]
+    fn a_vhba_is_announced_by_its_login_and_tells_what_its_fence_took() {
+        let mut reports = Reports::default();
+        reports.expect(&receipt(), &name("d2"));
+        let phases = vec![PhaseTime { phase: "reset".to_owned(), ms: 3 }];
+        assert!(reports.admitted(ADAPTER, Epoch(3), 11, &phases).is_empty());
+        assert_eq!(reports.admitted(ADAPTER, EPOCH, 12, &phases).len(), 1);
+        assert!(reports.admitted(ADAPTER, EPOCH, 13, &[]).is_empty(), "another session of the same epoch");
+        let [news] = tell(&mut reports).try_into().unwrap();
+        let at = vec![AdapterTime { adapter: 7, at: 12 }];
+        assert_eq!((news.carrying, news.announced), (at.clone(), at));
+        assert_eq!(news.phases, [AdapterPhases { adapter: 7, phases }]);
         assert!(reports.0.is_empty());
     }
 

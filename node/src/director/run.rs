@@ -14,12 +14,14 @@ use twinrail_datapath::{DirectorDatapath, Event};
 use twinrail_failover::detector::Timing as DetectorTiming;
 use twinrail_proto::domain::{DirectorId, Rail};
 use twinrail_proto::grpc::internal::v1::agent_service_server::AgentServiceServer;
+use twinrail_proto::grpc::internal::v1::home_service_server::HomeServiceServer;
 use twinrail_proto::grpc::internal::v1::leader_service_server::LeaderServiceServer;
+use twinrail_proto::rail::ClusterTag;
 use twinrail_raft_store::store::{Checks, Identity as StoreIdentity, Store, StoreError};
 
 use super::agents::{AgentEndpoint, AgentHub};
 use super::bootstrap::{BootstrapError, bootstrap};
-use super::carriage::{Carriage, datapath_events, enforce};
+use super::carriage::{Carriage, datapath_events, enforce, follow_vhbas};
 use super::cluster::Cluster;
 use super::core::{Core, SharedCore};
 use super::forward::Lines;
@@ -31,6 +33,7 @@ use super::members::Members;
 use super::raft::{self, Network, RaftEndpoint, RaftSetupError, watch_leader};
 use super::releases::ReleaseBook;
 use super::uplinks::{UplinkBook, watch_uplinks};
+use super::vhba::{HomeEndpoint, Setting, Vhbas};
 use super::{health, membership, metrics, reconciler};
 use crate::config::{DirectorConfig, INTERNAL_PORT, rails_config};
 use crate::link::{Identity, Links, PathBoard};
@@ -47,6 +50,11 @@ pub enum DirectorError {
     Store(#[from] StoreError),
     #[error("the datapath cannot start: {0}")]
     Datapath(#[from] twinrail_datapath::StartError),
+    #[error(
+        "cannot carry vHBAs on TCP port {} of both rails: {source}; are the addresses of `rails` configured on this machine?",
+        twinrail_proto::rail::command::COMMAND_PORT
+    )]
+    Vhbas { source: std::io::Error },
     #[error(transparent)]
     Raft(#[from] RaftSetupError),
     #[error("cannot listen for {what} on {address}: {source}; {hint}")]
@@ -71,6 +79,7 @@ pub async fn run(config: DirectorConfig) -> Result<(), DirectorError> {
 
     let (news, heard) = mpsc::channel(DATAPATH_NEWS);
     let datapath = Arc::new(DirectorDatapath::start(datapath_config(&config), datapath_events(news))?);
+    let vhbas = Vhbas::start(vhba_setting(&config)).map_err(|source| DirectorError::Vhbas { source })?;
     let (board, paths) = watch::channel(Arc::new(PathBoard::default()));
     let members = Members::from_config(&config.directors);
     let links = Links::new(paths, if own.id.is_multiple_of(2) { Rail::A } else { Rail::B });
@@ -97,6 +106,7 @@ pub async fn run(config: DirectorConfig) -> Result<(), DirectorError> {
         links,
         lines: Lines::default(),
         datapath,
+        vhbas,
         liveness: Liveness::new(own.name.clone(), timing),
         carriage: Carriage::default(),
         leases: LeaseBook::new(config.timing.lease()),
@@ -110,6 +120,8 @@ pub async fn run(config: DirectorConfig) -> Result<(), DirectorError> {
     let mut parts: JoinSet<String> = JoinSet::new();
     parts.spawn(part("paths", pump(core.clone(), heard, board)));
     parts.spawn(part("carriage", enforce(core.clone())));
+    parts.spawn(part("vHBAs", follow_vhbas(core.clone())));
+    parts.spawn(part("the thread of the vHBAs", thread_of_vhbas(core.clone())));
     parts.spawn(part("liveness", watch_liveness(core.clone())));
     parts.spawn(part("uplinks", watch_uplinks(core.clone())));
     parts.spawn(part("lease", keep_lease(core.clone())));
@@ -144,6 +156,10 @@ pub async fn run(config: DirectorConfig) -> Result<(), DirectorError> {
     ended
 }
 
+async fn thread_of_vhbas(core: SharedCore) {
+    core.vhbas.ended().await;
+}
+
 /// Names a part in the message that says that it ended.
 async fn part(name: &'static str, work: impl Future<Output = ()>) -> String {
     work.await;
@@ -162,6 +178,15 @@ fn open_store(config: &DirectorConfig, id: u64) -> Result<Store, StoreError> {
 fn datapath_config(config: &DirectorConfig) -> twinrail_datapath::DirectorConfig {
     let rails = rails_config(&config.cluster, config.rails.addresses(), &config.timing);
     twinrail_datapath::DirectorConfig { rails, recorder: config.trial.flight_recorder.clone() }
+}
+
+fn vhba_setting(config: &DirectorConfig) -> Setting {
+    Setting {
+        own: config.name.clone(),
+        cluster: ClusterTag::of(&config.cluster),
+        rails: config.rails.addresses(),
+        skip_fence: config.trial.skip_fence,
+    }
 }
 
 async fn listen(what: &'static str, address: SocketAddr, hint: &'static str) -> Result<TcpListener, DirectorError> {
@@ -184,10 +209,12 @@ async fn serve_internal(core: SharedCore, listener: TcpListener) {
     let leader = LeaderServiceServer::new(LeaderEndpoint::new(core.clone()))
         .max_decoding_message_size(raft::MAX_MESSAGE)
         .max_encoding_message_size(raft::MAX_MESSAGE);
+    let homes = HomeServiceServer::new(HomeEndpoint::new(core.clone()));
     let agents = AgentServiceServer::new(AgentEndpoint::new(core.clone()));
     let served = Server::builder()
         .add_service(InterceptedService::new(raft, gate.clone()))
         .add_service(InterceptedService::new(leader, gate.clone()))
+        .add_service(InterceptedService::new(homes, gate.clone()))
         .add_service(InterceptedService::new(agents, gate))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     if let Err(error) = served.await {

@@ -40,6 +40,8 @@ pub struct Connection {
     /// The highest that was ever heard of, and whose it is: an epoch never changes hands.
     epoch: Epoch,
     carrier: Option<DirectorId>,
+    /// By which instance of the home of this epoch it was admitted last.
+    instance: Option<u64>,
     up: [bool; 2],
     prefer: Rail,
     failures: u32,
@@ -70,6 +72,7 @@ impl Default for Connection {
             home: None,
             epoch: Epoch(0),
             carrier: None,
+            instance: None,
             up: [true; 2],
             prefer: Rail::A,
             failures: 0,
@@ -98,7 +101,11 @@ impl Connection {
         if let Some(home) = home {
             (self.epoch, self.carrier) = (home.epoch, Some(home.director));
         }
-        Some(self.epoch > known.0)
+        let new_epoch = self.epoch > known.0;
+        if new_epoch {
+            self.instance = None;
+        }
+        Some(new_epoch)
     }
 
     /// Returns the link that has to be given up, as its path went down.
@@ -155,6 +162,12 @@ impl Connection {
         self.failures = 0;
         self.state = State::Attached { link, rail };
         true
+    }
+
+    /// The home that has admitted the agent is this instance. Returns whether it was another one before, in the same epoch:
+    /// this one remembers nothing of what that one was sent.
+    pub fn meets_another(&mut self, instance: u64) -> bool {
+        self.instance.replace(instance).is_some_and(|it| it != instance)
     }
 
     /// The link is gone: the other path is tried next, and after both a pause is made.

@@ -4,7 +4,8 @@
 //!   submit ─▶ held ── home attached, credit ──▶ sent ── Answer ──▶ Completed
 //!              ▲ │                               │ │
 //!              │ │     connection lost ◀─────────┘ │
-//!              └─┼── higher epoch: may be replayed ┤
+//!              └─┼── another home or instance of   ┤
+//!                │   it: may be replayed           │
 //!                │                                 └─ may not ───▶ Completed: outcome unknown
 //!                └── io_timeout ─────────────────────────────────▶ Completed: timed out
 //! ```
@@ -146,7 +147,7 @@ impl Initiator {
     }
 
     /// Takes a task management function; the tag of an ABORT TASK is the command's number. Commands that it names and that
-    /// were never sent in this epoch end here. One that has no answer when the epoch changes ends with FUNCTION REJECTED:
+    /// were never sent to this home end here. One that has no answer when the home or its instance changes ends with FUNCTION REJECTED:
     /// the fence has dealt with what was running, and whoever asked decides what is still to be done.
     pub fn manage(&mut self, request: TaskManagement, now: Nanos) -> Result<u64, NotTaken> {
         let after = self.window.sent_up_to();
@@ -178,7 +179,7 @@ impl Initiator {
         self.connection.reset();
         self.detach(now);
         if new_epoch {
-            self.begin_epoch();
+            self.begin_anew();
         }
         self.tick(now);
     }
@@ -265,6 +266,9 @@ impl Initiator {
         if !self.connection.attach(attached.attempt) {
             return self.give_up(link, now);
         }
+        if self.connection.meets_another(attached.instance) {
+            self.begin_anew();
+        }
         let Acknowledge { commands, functions } = self.acknowledgement();
         self.window.release(commands);
         self.functions_acknowledged = functions;
@@ -333,9 +337,9 @@ impl Initiator {
         numbers.iter().filter(waited_for).copied().collect()
     }
 
-    /// The former home's commands are dead or finished when the new home admits anybody: what is to become of those that
-    /// have no answer is decided now.
-    fn begin_epoch(&mut self) {
+    /// There is another home, or the same one has another session at the SAN. The commands of the former one are dead or
+    /// finished when the new one admits anybody: what is to become of those that have no answer is decided now.
+    fn begin_anew(&mut self) {
         self.window = Window::default();
         for number in self.table.functions.keys().copied().collect::<Vec<_>>() {
             self.end_function(number, TaskAnswer::Rejected);

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use twinrail_proto::rail::command::CommandNumber;
 
 use crate::commands::MAX_FUNCTIONS;
-use crate::scsi::{TaskAnswer, TaskManagement};
+use crate::scsi::{Lun, TaskAnswer, TaskManagement};
 
 /// The task management functions of one agent: as with commands, each number acts once.
 #[derive(Debug, Default)]
@@ -47,11 +47,11 @@ impl Functions {
         self.all.insert(number, state);
     }
 
-    /// The first that the SAN has not been asked for.
-    pub fn first_waiting(&self) -> Option<(u64, Asked)> {
+    /// The first that the SAN has not been asked for, of those whose LUN `may` be managed.
+    pub fn first_waiting(&self, may: impl Fn(Lun) -> bool) -> Option<(u64, Asked)> {
         self.all.iter().find_map(|(&number, it)| match it {
-            Managing::Waiting(asked) => Some((number, asked.clone())),
-            Managing::Running(_) | Managing::Answered(_) => None,
+            Managing::Waiting(asked) if may(asked.request.lun) => Some((number, asked.clone())),
+            Managing::Waiting(_) | Managing::Running(_) | Managing::Answered(_) => None,
         })
     }
 

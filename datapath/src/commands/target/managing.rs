@@ -54,6 +54,19 @@ impl Target {
         }
     }
 
+    /// A function has ended, whoever asked for it.
+    pub(super) fn managed(&mut self, tag: Tag, answer: TaskAnswer) {
+        let flight = self.tags.remove(&tag);
+        match flight.map(|it| it.owner) {
+            Some(Owner::Function(number)) => self.finish_function(number, answer),
+            Some(Owner::Home(errand)) => self.reset_answered(errand.lun(), answer),
+            _ => self.finish_left(tag, answer),
+        }
+        if let Some(flight) = flight.filter(|_| answer.is_complete()) {
+            self.repeat_errands(flight.lun);
+        }
+    }
+
     /// Who still waits for a function knows by its answer what ended. Who has given up waiting is told of each command.
     pub(super) fn finish_function(&mut self, number: u64, answer: TaskAnswer) {
         let Some((Asked { dropped, running, .. }, awaited)) = self.functions.finish(number, answer) else { return };
@@ -70,8 +83,8 @@ impl Target {
 
     /// The agent is replaced: what its functions will have ended is known by the tags alone from now on.
     pub(super) fn leave_functions(&mut self) {
-        for (&tag, (owner, _)) in &self.tags {
-            let &Owner::Function(number) = owner else { continue };
+        for (&tag, flight) in &self.tags {
+            let Owner::Function(number) = flight.owner else { continue };
             let Some(Managing::Running(asked)) = self.functions.get(number) else { continue };
             let running = asked.running.iter().filter_map(|&it| match self.executions.state(it) {
                 Some(&State::Running(tag)) => Some(tag),

@@ -1,29 +1,38 @@
-//! The home director's side of a vHBA, for one epoch: admits the agent, has each command executed once, keeps its answer.
+//! The home director's side of a vHBA, in one session at the SAN: does there what the fence asks for, then admits the agent,
+//! has each command executed once, keeps its answer.
 //!
 //! ```text
-//!               resume                       ┌────────────────── stop, the SAN's session ended ──▶ stopped
-//!   paused ──────────────▶ serving ──────────┤                                                       ▲
-//!     ▲        (Attach is admitted)          └── pause ──▶ paused ── stop, the session ended ────────┘
-//!     └──────── (Attach is refused) ─────────────┘
+//!              admit                     resume        ┌────────────────── stop, the SAN's session ended ──▶ stopped
+//!   fencing ───────────▶ serving ◀──────────────────── │                                                      ▲
+//!  (Attach is refused)  (Attach is admitted) ── pause ─┴─▶ paused (Attach is refused) ────────────────────────┤
+//!     │                   └── hold ──▶ holding: what is at the SAN is answered, nothing new goes there ───────┤
+//!     └───────────────────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Guarantees, beside those of [`crate::commands`]:
 //! * Only the newest attachment of the bound server is heard, and only while serving. What an older connection still
 //!   brings is passed over.
+//! * A command goes to the SAN when its LUN is admitted. To one that is shown and not admitted it waits; one that is not shown
+//!   is said to be absent, and the array is asked only what changes nothing. Nothing to one LUN waits for another LUN.
 //! * Before a new agent's first command goes to the SAN, all commands of its predecessor have ended there: a restarted
 //!   agent cannot be overtaken by what it does not remember.
-//! * From the return of [`Target::pause`] and [`Target::stop`] on, nothing goes to the SAN, and no answer to the agent.
+//! * From the return of [`Target::hold`], [`Target::pause`] and [`Target::stop`] on, nothing of the agent goes to the SAN; after
+//!   the latter two no answer to the agent.
 //!   A pause ends with the same epoch, after a lease that nobody else can have used; nothing is lost by it.
 //!
-//! The session must have logged in and the fence must be over (its unit attentions cleared) before a target is made of it.
+//! A target has its session from the beginning of the login on. What the order of the fence is, and when it is over, is
+//! decided by its owner (`failover::takeover`), who hears of it by [`News`].
 //! Whoever runs a target asks [`Target::poll`] when the session's descriptor is readable and at the deadline, and does
 //! what [`Target::effects`] says.
 
+mod admission;
+mod errands;
 mod executions;
 mod functions;
+mod home;
 mod managing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
@@ -37,9 +46,12 @@ use twinrail_proto::rail::{ClusterTag, Incarnation};
 use super::{LinkId, Parcel, words};
 use crate::rail::Nanos;
 use crate::san::{NotTaken, Report, Session, SessionEnd, Tag};
-use crate::scsi::{Lun, Response, Sense, SenseCode, Status};
+use crate::scsi::{Lun, Response, Sense, SenseCode, Status, TaskAnswer};
+use admission::{Admission, Verdict};
+use errands::{Errand, Errands};
 use executions::{Arrival, Executions, State};
 use functions::{Functions, Managing};
+pub use home::RESET_WITHIN;
 
 /// A command that has been with the SAN for so long makes the array a slow one: the agent is told, once for each.
 pub const SLOW: Nanos = 5_000_000_000;
@@ -55,6 +67,9 @@ pub struct TargetConfig {
     pub epoch: Epoch,
     /// The server that the adapter is bound to.
     pub server: Name,
+    /// Drawn at random for each target: an agent that meets another one in the same epoch knows that its commands are
+    /// not remembered.
+    pub instance: u64,
     pub credits: Credits,
 }
 
@@ -74,8 +89,37 @@ pub enum Effect {
     Close {
         link: LinkId,
     },
-    /// The SAN's session is over, and with it this target: fence, and make one with a higher epoch.
-    SessionEnded(SessionEnd),
+    /// For who owns the target.
+    News(News),
+}
+
+/// What comes out of the session beside the agent's answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    LoggedIn,
+    /// All that are shown now.
+    LunsReported(BTreeSet<Lun>),
+    /// A unit attention said that others may be shown now.
+    LunsChanged,
+    UnitAttention(Lun),
+    Ready(Lun),
+    Reset {
+        lun: Lun,
+        answer: TaskAnswer,
+    },
+    ResetUnanswered(Lun),
+    /// After a hold: nothing of the agent is at the SAN.
+    Drained,
+    /// The SAN's session is over, and with it this target: log in again, and make another one.
+    Ended(SessionEnd),
+}
+
+/// What went to the SAN for the agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub commands: u64,
+    pub read_octets: u64,
+    pub written_octets: u64,
 }
 
 /// Whose a tag at the SAN is.
@@ -85,6 +129,16 @@ enum Owner {
     Function(u64),
     /// Of an agent that was replaced.
     Nobody,
+    /// Of this director itself.
+    Home(Errand),
+}
+
+/// What is at the SAN.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    owner: Owner,
+    lun: Lun,
+    since: Nanos,
 }
 
 pub struct Target {
@@ -103,23 +157,30 @@ pub struct Target {
     executions: Executions,
     functions: Functions,
     queue: VecDeque<CommandNumber>,
-    tags: BTreeMap<Tag, (Owner, Nanos)>,
+    tags: BTreeMap<Tag, Flight>,
     /// Functions of replaced agents that are running, with the commands that end by them without a report.
     left: BTreeMap<Tag, Vec<Tag>>,
     next_tag: u64,
     told_slow: Option<Tag>,
+    admission: Admission,
+    errands: Errands,
+    /// The agent is to look again when the list of LUNs is there.
+    rescanning: bool,
+    told_resets: BTreeSet<Tag>,
+    told_drained: bool,
+    counters: Counters,
     reports: Vec<Report>,
     effects: Vec<Effect>,
 }
 
 impl Target {
-    /// `session`: open and fenced. The target serves from now on.
+    /// `session`: logging in. Nobody is admitted yet.
     pub fn new(config: TargetConfig, session: Box<dyn Session>) -> Self {
         let granted = config.credits;
         Self {
             config,
             session,
-            closed: None,
+            closed: Some(RefusalCause::Fencing),
             stopped: false,
             link: None,
             agent: None,
@@ -133,6 +194,12 @@ impl Target {
             left: BTreeMap::new(),
             next_tag: 0,
             told_slow: None,
+            admission: Admission::default(),
+            errands: Errands::default(),
+            rescanning: false,
+            told_resets: BTreeSet::new(),
+            told_drained: false,
+            counters: Counters::default(),
             reports: Vec::new(),
             effects: Vec::new(),
         }
@@ -157,10 +224,14 @@ impl Target {
         self.executions.held()
     }
 
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
     /// The first message of a connection. `peer`: the server that has the connection's source address.
     pub fn attach(&mut self, link: LinkId, epoch: Epoch, attach: &Attach, peer: &Name, now: Nanos) {
         match self.check(epoch, attach, peer) {
-            Ok(()) => self.admit(link, attach),
+            Ok(()) => self.let_in(link, attach),
             Err(cause) => self.refuse(link, epoch, cause),
         }
         self.pump(now);
@@ -201,9 +272,10 @@ impl Target {
         let mut reports = std::mem::take(&mut self.reports);
         self.session.poll(now, &mut reports);
         for report in reports.drain(..) {
-            self.report(report);
+            self.report(report, now);
         }
         self.reports = reports;
+        self.check_errands(now);
         self.tell_if_slow(now);
         self.pump(now);
     }
@@ -216,7 +288,8 @@ impl Target {
     pub fn next_deadline(&self) -> Option<Nanos> {
         let slow = self.oldest().filter(|(tag, _)| self.told_slow != Some(*tag)).map(|(_, since)| since + SLOW);
         let session = if self.stopped { None } else { self.session.next_deadline() };
-        [slow.filter(|_| self.link.is_some()), session].into_iter().flatten().min()
+        let errands = if self.stopped { None } else { self.next_errand_deadline() };
+        [slow.filter(|_| self.link.is_some()), session, errands].into_iter().flatten().min()
     }
 
     /// Nothing may be carried now (the lease has lapsed, …).
@@ -240,12 +313,8 @@ impl Target {
         self.closed = Some(cause);
         self.stopped = true;
         self.queue.clear();
+        self.errands.clear();
         self.dismiss(cause);
-    }
-
-    /// Tells the agent that its home is about to leave.
-    pub fn leaving(&mut self) {
-        self.notify(Notice::HomeLeaving);
     }
 
     /// The agent's share of the director's memory is another from now on. Panics below [`Credits::LEAST`].
@@ -274,7 +343,7 @@ impl Target {
         }
     }
 
-    fn admit(&mut self, link: LinkId, attach: &Attach) {
+    fn let_in(&mut self, link: LinkId, attach: &Attach) {
         self.dismiss(RefusalCause::Replaced);
         if self.agent != Some(attach.incarnation) {
             self.replace_agent(attach.incarnation);
@@ -283,7 +352,8 @@ impl Target {
         self.executions.acknowledge(CommandNumber(attach.first.0 - 1));
         self.queue.retain(|it| *it >= attach.first);
         self.functions.acknowledge(attach.first_function.saturating_sub(1));
-        let attached = Attached { attempt: attach.attempt, credits: self.config.credits };
+        let attached =
+            Attached { attempt: attach.attempt, instance: self.config.instance, credits: self.config.credits };
         self.send(link, Body::Attached(attached), Bytes::new());
     }
 
@@ -300,8 +370,8 @@ impl Target {
         self.granted = self.config.credits;
         self.executions = Executions::default();
         self.functions = Functions::default();
-        for (owner, _) in self.tags.values_mut() {
-            *owner = Owner::Nobody;
+        for flight in self.tags.values_mut().filter(|it| !matches!(it.owner, Owner::Home(_))) {
+            flight.owner = Owner::Nobody;
         }
     }
 
@@ -385,62 +455,85 @@ impl Target {
         received
     }
 
-    fn report(&mut self, report: Report) {
+    fn report(&mut self, report: Report, now: Nanos) {
         match report {
-            Report::LoggedIn => {}
-            Report::Completed { tag, response } => {
-                if let Some((Owner::Command(number), _)) = self.tags.remove(&tag) {
+            Report::LoggedIn => self.tell(News::LoggedIn),
+            Report::Completed { tag, response } => match self.tags.remove(&tag) {
+                Some(Flight { owner: Owner::Command(number), .. }) => {
+                    self.counters.read_octets += response.data_in.len() as u64;
                     self.answer(number, response);
                 }
-            }
-            Report::Managed { tag, answer } => match self.tags.remove(&tag) {
-                Some((Owner::Function(number), _)) => self.finish_function(number, answer),
-                _ => self.finish_left(tag, answer),
+                Some(Flight { owner: Owner::Home(errand), since, .. }) => {
+                    self.errand_completed(errand, since, &response, now);
+                }
+                _ => {}
             },
-            Report::LunsChanged => self.notify(Notice::LunsChanged),
-            Report::Ended(end) => {
-                self.stop(RefusalCause::Fencing);
-                self.effects.push(Effect::SessionEnded(end));
-            }
+            Report::Managed { tag, answer } => self.managed(tag, answer),
+            Report::LunsChanged => self.luns_changed(),
+            Report::Ended(end) => self.session_ended(end),
         }
+        self.tell_if_drained();
     }
 
     /// Hands over what may go and what the session takes.
     fn pump(&mut self, now: Nanos) {
-        let predecessors = self.tags.values().any(|(owner, _)| matches!(owner, Owner::Nobody));
+        if self.stopped || !self.run_errands(now) {
+            return;
+        }
+        let predecessors = self.tags.values().any(|it| matches!(it.owner, Owner::Nobody));
         if self.closed.is_some() || predecessors {
             return;
         }
-        while let Some((number, asked)) = self.functions.first_waiting() {
-            let tag = self.tag();
+        while let Some((number, asked)) = self.functions.first_waiting(|lun| self.admission.lets_manage(lun)) {
+            let (tag, lun) = (self.tag(), asked.request.lun);
             if self.session.manage(tag, asked.request, now).is_err() {
                 return;
             }
             self.functions.set(number, Managing::Running(asked));
-            self.tags.insert(tag, (Owner::Function(number), now));
+            self.tags.insert(tag, Flight { owner: Owner::Function(number), lun, since: now });
         }
-        while let Some(number) = self.queue.pop_front() {
-            if !self.submit(number, now) {
-                return;
+        self.pump_commands(now);
+    }
+
+    /// In their order, but for those whose LUN is not admitted.
+    fn pump_commands(&mut self, now: Nanos) {
+        let mut place = 0;
+        while let Some(&number) = self.queue.get(place) {
+            let Some(State::Waiting(command)) = self.executions.state(number) else {
+                unreachable!("what is in the queue waits")
+            };
+            match self.admission.verdict(command.lun, &command.cdb) {
+                Verdict::Wait => place += 1,
+                Verdict::Go if !self.submit(number, now) => return,
+                Verdict::Go => drop(self.queue.remove(place)),
+                Verdict::NotThere => {
+                    self.queue.remove(place);
+                    self.answer(
+                        number,
+                        Response::check_condition(Sense::illegal_request(SenseCode::LUN_NOT_SUPPORTED)),
+                    );
+                }
             }
         }
     }
 
-    /// False: the session takes no more now; the command is first in the queue again.
+    /// False: the session takes no more now.
     fn submit(&mut self, number: CommandNumber, now: Nanos) -> bool {
         let tag = self.tag();
         let Some(State::Waiting(command)) = self.executions.replace(number, State::Running(tag)) else {
             unreachable!("what is in the queue waits")
         };
+        let (lun, octets) = (command.lun, command.data_out.len() as u64);
         match self.session.submit(tag, command, now) {
             Ok(()) => {
-                self.tags.insert(tag, (Owner::Command(number), now));
+                self.tags.insert(tag, Flight { owner: Owner::Command(number), lun, since: now });
+                self.counters.commands += 1;
+                self.counters.written_octets += octets;
                 true
             }
             Err(refused) => {
                 debug_assert!(matches!(refused.why, NotTaken::Full | NotTaken::NotOpen));
                 self.executions.replace(number, State::Waiting(refused.command));
-                self.queue.push_front(number);
                 false
             }
         }
@@ -451,9 +544,10 @@ impl Target {
         Tag(self.next_tag)
     }
 
-    /// What has been at the SAN for the longest time.
+    /// What has been at the SAN for the longest time, of the agent's.
     fn oldest(&self) -> Option<(Tag, Nanos)> {
-        self.tags.first_key_value().map(|(&tag, &(_, since))| (tag, since))
+        let of_agent = self.tags.iter().find(|(_, it)| !matches!(it.owner, Owner::Home(_)));
+        of_agent.map(|(&tag, it)| (tag, it.since))
     }
 
     fn tell_if_slow(&mut self, now: Nanos) {

@@ -10,10 +10,9 @@ use twinrail_proto::rail::command::{Body, Head, RefusalCause, Refused};
 
 use super::wire::{Seen, Wire};
 use super::{NO_TIME, READY_AT_ONCE};
-use crate::commands::target::Effect;
+use crate::commands::target::{Effect, News};
 use crate::commands::{LinkId, Parcel, Target};
 use crate::rail::Nanos;
-use crate::san::SessionEnd;
 
 /// Connections that a director has at most: two for each vHBA of a full house of servers. More are closed at once.
 const MAX_CONNECTIONS: usize = 4096;
@@ -105,8 +104,8 @@ impl TcpTargets {
         self.targets.values().filter_map(Target::next_deadline).min()
     }
 
-    /// Does what can be done now. Adds the adapters whose sessions at the SAN have ended to `ended`.
-    pub fn turn(&mut self, now: Nanos, ended: &mut Vec<(AdapterId, SessionEnd)>) -> io::Result<()> {
+    /// Does what can be done now. Adds what the owner of the targets has to know to `news`.
+    pub fn turn(&mut self, now: Nanos, news: &mut Vec<(AdapterId, News)>) -> io::Result<()> {
         self.epoll.wait(&mut self.events, NO_TIME)?;
         let ready: Vec<u64> = self.events.iter().map(|it| it.token).collect();
         for token in ready {
@@ -121,7 +120,7 @@ impl TcpTargets {
             let Some(target) = self.targets.get_mut(&adapter) else { continue };
             target.poll(now);
             for effect in target.effects() {
-                self.act(adapter, effect, ended);
+                self.act(adapter, effect, news);
             }
         }
         self.flush();
@@ -185,7 +184,7 @@ impl TcpTargets {
         }
     }
 
-    fn act(&mut self, adapter: AdapterId, effect: Effect, ended: &mut Vec<(AdapterId, SessionEnd)>) {
+    fn act(&mut self, adapter: AdapterId, effect: Effect, into: &mut Vec<(AdapterId, News)>) {
         match effect {
             Effect::Send { link, parcel } => {
                 if let Some(connection) = self.connections.get_mut(&link) {
@@ -193,7 +192,7 @@ impl TcpTargets {
                 }
             }
             Effect::Close { link } => self.close(link),
-            Effect::SessionEnded(end) => ended.push((adapter, end)),
+            Effect::News(news) => into.push((adapter, news)),
         }
     }
 

@@ -31,6 +31,9 @@ pub struct Credits {
 pub struct Attached {
     /// Of the attachment that this answers.
     pub attempt: u64,
+    /// Of what the director remembers of this agent's commands, drawn anew with each of its sessions at the SAN. Another one
+    /// than before in the same epoch knows nothing of what the agent sent, and has fenced it like another home.
+    pub instance: u64,
     pub credits: Credits,
 }
 
@@ -133,12 +136,15 @@ impl Attach {
 
 impl Attached {
     pub(super) fn write(&self, into: &mut Vec<u8>) {
-        into.extend(self.attempt.to_be_bytes());
-        self.credits.write(into);
+        let Self { attempt, instance, credits } = self;
+        into.extend(attempt.to_be_bytes());
+        into.extend(instance.to_be_bytes());
+        credits.write(into);
     }
 
     pub(super) fn parse(fields: &mut Reader<'_>) -> Result<Self, CommandError> {
-        Ok(Self { attempt: fields.u64("the attempt")?, credits: Credits::parse(fields)? })
+        let (attempt, instance) = (fields.u64("the attempt")?, fields.u64("the home's instance")?);
+        Ok(Self { attempt, instance, credits: Credits::parse(fields)? })
     }
 }
 

@@ -13,7 +13,7 @@
 //!   message         prefix | body, by kind | data
 //!   prefix          | magic 2 | version 1 | kind 1 | body length 2 | reserved 2 | data length 4 | adapter 4 | epoch 8 |
 //!   attach          | cluster 4 | reserved 3 | name length 1 | incarnation 8 | attempt 8 | first 8 | first function 8 | name |
-//!   attached        | attempt 8 | credits 16 |                credits: | commands 4 | reserved 4 | octets 8 |
+//!   attached        | attempt 8 | instance 8 | credits 16 |   credits: | commands 4 | reserved 4 | octets 8 |
 //!   refused         | cause 1 | reserved 7 | known epoch 8 |
 //!   command         | number 8 | LUN 8 | CDB 16 | attribute 1 | CDB length 1 | reserved 2 | data-in length 4 |     data: Data-Out
 //!   answer          | number 8 | residual 4 | its kind 1 | status 1 | sense length 1 | reserved 1 | sense |        data: Data-In

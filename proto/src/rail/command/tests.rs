@@ -39,7 +39,7 @@ fn attach() -> Attach {
 fn samples() -> Vec<Body> {
     vec![
         Body::Attach(attach()),
-        Body::Attached(Attached { attempt: 3, credits: CREDITS }),
+        Body::Attached(Attached { attempt: 3, instance: 0x0a0b_0c0d, credits: CREDITS }),
         Body::Refused(Refused { cause: RefusalCause::Fencing, known: Epoch(10) }),
         Body::Command(command()),
         Body::Answer(answer()),
@@ -118,7 +118,7 @@ fn fields_without_a_meaning_are_refused() {
     let cut = CommandError::CutShort { field: "the server's name", needs: 3, has: 2 };
     assert_eq!(damaged(0, 7, &[3]), cut);
     let few = CommandError::TooSmall { field: "the credit in commands", says: 0, least: 1 };
-    assert_eq!(damaged(1, 8, &[0; 4]), few);
+    assert_eq!(damaged(1, 16, &[0; 4]), few);
     let least = Credits::LEAST.octets;
     assert_eq!(damaged(5, 8, &[0; 8]), CommandError::TooSmall { field: "the credit in octets", says: 0, least });
     assert_eq!(damaged(2, 0, &[8]), unknown("the cause of a refusal", 8));
