@@ -112,6 +112,7 @@ fn run(mut directors: [TcpTargets; 2], hears: &Receiver<Word>) {
                     cluster: ClusterTag::of("lab"),
                     adapter: ADAPTER,
                     epoch: Epoch(epoch),
+                    instance: epoch,
                     server: name("s1"),
                     credits: TargetConfig::DEFAULT_CREDITS,
                 };
