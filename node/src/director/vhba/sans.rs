@@ -194,16 +194,22 @@ mod tests {
         san
     }
 
-    async fn usable(sans: &Sans, san: &San) -> Option<u64> {
-        let renewed = Arc::new(tokio::sync::Notify::new());
-        let ring = renewed.clone();
-        let renew: Renew = Arc::new(move || ring.notify_one());
-        let own = "d1".parse().unwrap();
-        if let Some(generation) = sans.ports(&[san], &own, &renew)[&san.name].generation() {
-            return Some(generation);
+    fn port(sans: &Sans, san: &San) -> Port {
+        let renew: Renew = Arc::new(|| {});
+        sans.ports(&[san], &"d1".parse().unwrap(), &renew)[&san.name].clone()
+    }
+
+    /// The first that is usable, or says this of what is wrong.
+    async fn wait_for(sans: &Sans, san: &San, problem: &str) -> Port {
+        for _ in 0..200 {
+            match port(sans, san) {
+                Port::Unusable { problem: said } if !said.contains(problem) => {
+                    tokio::time::sleep(REOPEN / 10).await;
+                }
+                found => return found,
+            }
         }
-        renewed.notified().await;
-        sans.ports(&[san], &own, &renew)[&san.name].generation()
+        panic!("neither usable nor {problem:?}")
     }
 
     #[tokio::test]
@@ -211,19 +217,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sans = Sans::default();
         let mut san = san(folder.path());
-        let first = usable(&sans, &san).await;
+        let first = wait_for(&sans, &san, "cannot").await.generation();
         assert!(first.is_some());
         let wwpn = "5001438000000001".parse().unwrap();
         san.masks.insert(wwpn, [(LunNumber::new(0).unwrap(), "root".parse().unwrap())].into());
-        assert_eq!(usable(&sans, &san).await, first, "masks change while it is open");
+        assert_eq!(port(&sans, &san).generation(), first, "masks change while it is open");
         san.disks.insert("more".parse().unwrap(), SanDisk { octets: 1 << 20, block_length: 512 });
-        assert_eq!(usable(&sans, &san).await, None, "in use as long as the former one is not closed");
+        let busy = wait_for(&sans, &san, "in use").await;
+        assert_eq!(busy.generation(), None, "as long as the former one is not closed");
         sans.close().await;
-        let mut again = None;
-        while again.is_none() {
-            tokio::time::sleep(REOPEN).await;
-            again = usable(&sans, &san).await;
-        }
+        let again = wait_for(&sans, &san, "no such thing").await.generation();
         assert!(again > first);
     }
 
@@ -232,9 +235,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sans = Sans::default();
         let san = san(&folder.path().join("missing"));
-        assert_eq!(usable(&sans, &san).await, None);
-        let renew: Renew = Arc::new(|| {});
-        let Port::Unusable { problem } = &sans.ports(&[&san], &"d1".parse().unwrap(), &renew)[&san.name] else {
+        let Port::Unusable { problem } = wait_for(&sans, &san, "could not").await else {
             panic!("there is no such folder")
         };
         assert!(problem.contains("missing"), "{problem}");

@@ -41,11 +41,10 @@ fn compare_and_write(lba: u64) -> Command {
 #[test]
 fn commands_pass_when_the_fence_is_over_and_a_round_that_began_after_the_login_has_said_so() {
     let mut world = World::new(1);
-    world.move_home(1, 1);
+    world.pass(20 * MS);
     let now = world.now();
-    let director = world.directors.get_mut(&1).unwrap();
-    director.granted = false;
-    director.grant(now);
+    world.directors.get_mut(&1).unwrap().granted = false;
+    world.move_home(1, 1);
     let number = world.write(0, 1);
     world.until("in confirmation", |it| it.directors[&1].facts().phase == "confirmation");
     world.pass(200 * MS);
@@ -246,14 +245,16 @@ fn what_is_let_go_finishes_what_is_at_the_array_and_sends_nothing_new() {
 }
 
 #[test]
-fn an_array_that_answers_late_and_loses_answers_is_waited_for() {
+fn a_late_login_is_waited_for_and_a_session_that_lost_an_answer_is_given_up() {
     let mut world = World::new(13);
-    world.san.set(SanFaults { login_after: 3 * LEASE, lose_answer: 0.2, ..NONE });
+    world.san.set(SanFaults { login_after: 2 * LEASE, lose_answer: 1.0, ..NONE });
     world.move_home(1, 1);
-    world.pass(2 * LEASE);
+    world.pass(LEASE);
     let facts = world.directors[&1].facts();
     assert_eq!((facts.phase, facts.logins), ("login", 0));
     assert!(facts.problem.contains("login"), "{}", facts.problem);
+    world.until("given up", |it| it.directors[&1].facts().sessions_lost == 1);
+    world.san.set(NONE);
     world.until("admitted", |it| it.directors[&1].admits());
 }
 

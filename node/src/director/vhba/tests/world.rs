@@ -33,7 +33,7 @@ pub const LEASE: Nanos = 1500 * MS;
 const STEP: Nanos = 10 * MS;
 const BLOCK: usize = 512;
 /// Real time for whatever has to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct World {
     test: u8,
