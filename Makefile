@@ -1,12 +1,13 @@
 # Twinrail. Two commands to begin with: `make demo` and `make test`. Both need Debian 12, Rust and root rights.
 
-.PHONY: help demo test deps bench-deps release bench bench-api bench-lan bench-failover
+.PHONY: help demo test deps bench-deps release vhba-check bench bench-api bench-lan bench-failover bench-vhba
 
 help:
 	@echo 'make demo            three directors, real servers, real traffic, power cuts: the story, in under 90 s after the build'
 	@echo 'make demo STAY=1     the same, and the lab stays up until Ctrl-C'
 	@echo 'make test            formatting, clippy, all tests, docs'
-	@echo 'make bench           all benchmarks; bench-api, bench-lan, bench-failover: each alone'
+	@echo 'make vhba-check      a disk under load through 50 takeovers on each of 4 seeds; SEED=1 TAKEOVERS=50: one seed'
+	@echo 'make bench           all benchmarks; bench-api, bench-lan, bench-failover, bench-vhba: each alone'
 	@echo 'make deps            installs what the above need (debian-packages.txt); they call it themselves'
 
 demo: release
@@ -24,7 +25,13 @@ bench-deps:
 release: | deps
 	@cargo build --release --quiet --locked -p twinrail -p twinrail-chaos-tests
 
-bench bench-api bench-lan bench-failover: bench-deps
+SEED ?= 1,2,3,4
+TAKEOVERS ?= 50
+
+vhba-check: release
+	@target/release/vhba-check --seed $(SEED) --takeovers $(TAKEOVERS)
+
+bench bench-api bench-lan bench-failover bench-vhba: bench-deps
 
 bench: release
 	@target/release/lab bench
@@ -37,3 +44,6 @@ bench-lan: release
 
 bench-failover: release
 	@target/release/lab bench failover
+
+bench-vhba: release
+	@target/release/lab bench vhba

@@ -5,6 +5,7 @@
 //!     └──────────┬──────────────────┬───────────────────────────────┘
 //!             baseline            demo, tests/                  baseline   VXLAN, etcd, keepalived, in the same lab
 //!                └──── bench ───────┘                           bench      Twinrail beside them, as ratios of one run
+//!                                                               consistency   what a disk may and may not read back
 //! ```
 //!
 //! Everything here runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
@@ -13,6 +14,7 @@
 
 pub mod baseline;
 pub mod bench;
+pub mod consistency;
 pub mod demo;
 pub mod lab;
 pub mod measure;

@@ -13,7 +13,7 @@
 //!   `director::announce` know no socket and no clock.
 //! * Every drop has a [`Cause`], and is counted.
 //! * Storage beside it: [`scsi`] is the language of vHBAs and SANs, [`san`] is where vHBAs log in, [`commands`] carries SCSI
-//!   commands from servers to there, [`nbd`] is how a server's programs attach disks.
+//!   commands from servers to there, [`nbd`] is how a server's programs attach disks, [`disks`] puts these together there.
 
 #[cfg(target_endian = "big")]
 compile_error!("offload headers travel as the kernel writes them, and the rails want them little-endian");
@@ -25,6 +25,7 @@ pub mod commands;
 mod config;
 mod counters;
 mod director;
+pub mod disks;
 mod driver;
 pub mod edge;
 mod error;

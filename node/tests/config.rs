@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use twinrail::config::{ConfigError, DirectorConfig, ServerConfig, load};
+use serde::de::DeserializeOwned;
+use twinrail::config::{Check, ConfigError, DirectorConfig, ServerConfig, VhbaSettings, load};
 
-fn load_text(text: &str) -> Result<DirectorConfig, ConfigError> {
+fn load_text<T: DeserializeOwned + Check>(text: &str) -> Result<T, ConfigError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     load(file.path())
@@ -18,7 +19,25 @@ fn sample() -> String {
 fn the_samples_parse() {
     let director: DirectorConfig = load(Path::new("samples/director.toml")).unwrap();
     assert_eq!(director.own().unwrap().id, 1);
-    load::<ServerConfig>(Path::new("samples/server.toml")).unwrap();
+    let server: ServerConfig = load(Path::new("samples/server.toml")).unwrap();
+    assert_eq!(server.vhba, VhbaSettings::default(), "the sample says what the defaults are");
+}
+
+#[test]
+fn mistakes_of_a_server_are_named() {
+    let sample = std::fs::read_to_string("samples/server.toml").unwrap();
+    for (from, to, expected) in [
+        ("run_dir = \"/run", "run_dir = \"run", "vhba.run_dir: \"run/twinrail\" is not an absolute path"),
+        ("io_timeout_s = 60", "io_timeout_s = 0", "vhba.io_timeout_s: must be 1 to 86400"),
+        ("\"0600\"", "\"0900\"", "\"0900\" is no mode of a file"),
+        ("\"0600\"", "\"4755\"", "\"4755\" is no mode of a file"),
+        ("socket_mode", "socket_modes", "unknown field `socket_modes`"),
+    ] {
+        let text = sample.replacen(from, to, 1);
+        assert_ne!(text, sample, "{from:?} is not in the sample");
+        let error = load_text::<ServerConfig>(&text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{from:?} → {to:?}: {error}");
+    }
 }
 
 #[test]
@@ -26,7 +45,7 @@ fn the_defaults_are_what_the_sample_says() {
     let written: DirectorConfig = load(Path::new("samples/director.toml")).unwrap();
     let start = sample().find("[timing]").unwrap();
     let end = sample().find("[telemetry]").unwrap();
-    let without = load_text(&format!("{}{}", &sample()[..start], &sample()[end..])).unwrap();
+    let without: DirectorConfig = load_text(&format!("{}{}", &sample()[..start], &sample()[end..])).unwrap();
     assert_eq!(format!("{:?}", written.timing), format!("{:?}", without.timing));
 }
 
@@ -47,7 +66,7 @@ fn mistakes_are_named() {
     ] {
         let text = sample().replacen(from, to, 1);
         assert_ne!(text, sample(), "{from:?} is not in the sample");
-        let error = load_text(&text).unwrap_err().to_string();
+        let error = load_text::<DirectorConfig>(&text).unwrap_err().to_string();
         assert!(error.contains(expected), "{from:?} → {to:?}: {error}");
     }
 }

@@ -6,6 +6,7 @@ pub mod failover;
 pub mod lan;
 pub mod load;
 mod table;
+pub mod vhba;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -20,6 +21,8 @@ pub enum Benchmark {
     Lan,
     /// The gap of a failover beside keepalived.
     Failover,
+    /// A vHBA's disk beside libiscsi straight to the array, and nbdkit.
+    Vhba,
 }
 
 #[derive(Debug, Args)]
@@ -46,12 +49,13 @@ pub struct Sides {
 
 pub fn run(options: &BenchOptions) -> Result<()> {
     let _turn = remnants::turn()?;
-    let all = [Benchmark::Api, Benchmark::Lan, Benchmark::Failover];
+    let all = [Benchmark::Api, Benchmark::Lan, Benchmark::Failover, Benchmark::Vhba];
     let which = if options.which.is_empty() { &all[..] } else { &options.which };
     let sides = Sides { twinrail: options.only != Some(Side::Others), others: options.only != Some(Side::Twinrail) };
     which.iter().try_for_each(|benchmark| match benchmark {
         Benchmark::Api => api::run(sides),
         Benchmark::Lan => lan::run(sides),
         Benchmark::Failover => failover::run(sides),
+        Benchmark::Vhba => vhba::run(sides),
     })
 }

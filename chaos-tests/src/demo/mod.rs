@@ -3,9 +3,11 @@
 //!
 //! ```text
 //!   story     what happens, step by step          narrator   how it is told
+//!   disk      its part about a disk
 //!   table     the end                             stay       the lab left up, and what to type
 //! ```
 
+mod disk;
 mod narrator;
 mod stay;
 mod story;
@@ -13,7 +15,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use self::narrator::Narrator;
 use self::story::Story;
@@ -40,11 +42,17 @@ pub fn run(stay: bool) -> ExitCode {
     }
 }
 
+fn layout() -> Result<Layout> {
+    let nodes = format!("[vhba]\ndevice_nodes = {}", disk::has_device_nodes());
+    let server_extra = nodes.parse().context("what the demo adds to servers is no TOML")?;
+    Ok(Layout { san: true, server_extra, ..Layout::default() })
+}
+
 fn tell(narrator: &mut Narrator, stay: bool) -> Result<()> {
     let lab = narrator.step(
         "A data centre of network namespaces",
-        "A LAN, two rails, three directors, three servers and a spare, and on the LAN a host with DHCP, iperf3 and an echo.",
-        |_| Lab::build(Layout::default()),
+        "A LAN, a SAN, two rails, three directors, three servers and a spare, and on the LAN a host with DHCP, iperf3, an echo.",
+        |_| Lab::build(layout()?),
     )?;
     let mut story = Story::new(lab);
     let told = story.tell(narrator);

@@ -17,7 +17,7 @@ pub struct Step<'a> {
 
 impl Narrator {
     pub fn start() -> Self {
-        println!("Twinrail: network cards that survive the loss of any director\n");
+        println!("Twinrail: network cards and disks that survive the loss of any director\n");
         Self { start: Instant::now(), steps: 0, broken: Vec::new() }
     }
 

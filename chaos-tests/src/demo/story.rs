@@ -7,8 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use twinrail_proto::domain::Rail;
 
+use super::disk;
 use super::narrator::{Narrator, Step};
 use super::table;
+use crate::lab::array::Array;
 use crate::lab::card::Card;
 use crate::lab::cluster::{APPEARS_WITHIN, Vnic};
 use crate::lab::layout::LAN_HOST;
@@ -28,11 +30,13 @@ const RAIL_IS_CUT: Duration = Duration::from_secs(1);
 pub struct Story {
     pub scenario: Scenario,
     cards: Vec<Card>,
+    /// Runs as long as the story, and longer where the lab stays.
+    array: Option<Array>,
 }
 
 impl Story {
     pub fn new(lab: Lab) -> Self {
-        Self { scenario: Scenario::new(lab), cards: Vec::new() }
+        Self { scenario: Scenario::new(lab), cards: Vec::new(), array: None }
     }
 
     pub fn tell(&mut self, narrator: &mut Narrator) -> Result<()> {
@@ -45,6 +49,7 @@ impl Story {
         let follower = self.lose_follower(narrator)?;
         self.cut_rails(narrator)?;
         self.return_director(narrator, &follower)?;
+        self.array = Some(disk::tell(&mut self.scenario, narrator)?);
         self.end(narrator)
     }
 

@@ -51,7 +51,7 @@ fn create_machines(id: &LabId, layout: &Layout) -> Result<BTreeMap<String, Machi
 /// The bridges learn and forward like switches, at once: no spanning tree, no multicast snooping (nobody is a querier).
 fn build_fabric(fabric: &Namespace, layout: &Layout) -> Result<()> {
     let mut script = FORWARDS_ONLY.to_owned();
-    for segment in Segment::ALL {
+    for segment in layout.segments() {
         let (bridge, mtu) = (segment.bridge(), layout.mtu(segment));
         writeln!(script, "ip link add {bridge} mtu {mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0")?;
         writeln!(script, "ip link set {bridge} up")?;
@@ -67,9 +67,9 @@ pub fn port(machine: &str, segment: Segment) -> String {
 /// Both ends are made inside the lab's namespaces: the host never sees them.
 fn connect(fabric: &Namespace, machine: &Machine, layout: &Layout) -> Result<()> {
     let mut lines = String::new();
-    for segment in machine.kind.segments() {
-        let (port, bridge) = (port(&machine.name, *segment), segment.bridge());
-        let (device, mtu, peer) = (segment.device(), layout.mtu(*segment), machine.namespace.name());
+    for segment in layout.segments_of(machine.kind) {
+        let (port, bridge) = (port(&machine.name, segment), segment.bridge());
+        let (device, mtu, peer) = (segment.device(), layout.mtu(segment), machine.namespace.name());
         writeln!(lines, "link add {port} mtu {mtu} type veth peer name {device} mtu {mtu} netns {peer}")?;
         writeln!(lines, "link set {port} master {bridge} up")?;
     }
@@ -80,8 +80,10 @@ fn configure(machine: &Machine, layout: &Layout) -> Result<()> {
     let script = match machine.kind {
         MachineKind::LanHost => lan_host_script(),
         MachineKind::Director { .. } => {
-            format!("{FORWARDS_ONLY}{}ip link set lan0 up\n", rails_script(machine, layout)?)
+            let san = if layout.san { san_script(machine)? } else { String::new() };
+            format!("{FORWARDS_ONLY}{}ip link set lan0 up\n{san}", rails_script(machine, layout)?)
         }
+        MachineKind::Array => format!("{FORWARDS_ONLY}ip link set lo up\n{}", san_script(machine)?),
         MachineKind::Server { .. } => format!("{CARDS_OF_ONE_NETWORK}{}", rails_script(machine, layout)?),
     };
     machine.namespace.script(&script).with_context(|| format!("could not configure {}", machine.name)).map(drop)
@@ -108,6 +110,11 @@ fn rails_script(machine: &Machine, layout: &Layout) -> Result<String> {
         writeln!(script, "ip link set {device} up")?;
     }
     Ok(script)
+}
+
+fn san_script(machine: &Machine) -> Result<String> {
+    let address = machine.kind.san_address().context("this machine is not on the SAN")?;
+    Ok(format!("ip addr add {address}/24 dev san0\nip link set san0 up\n"))
 }
 
 fn start_services(lab: &Lab) -> Result<Vec<super::Process>> {

@@ -16,6 +16,9 @@ pub const METRICS_PORT: u16 = 7_401;
 /// The flight recorder's file in a machine's data folder.
 pub const FLIGHT_FILE: &str = "flight";
 
+/// In a server's data folder: what its agent makes for its vHBAs.
+const DISKS_FOLDER: &str = "disks";
+
 #[derive(Serialize)]
 struct DirectorFile<'a> {
     cluster: &'a str,
@@ -92,11 +95,22 @@ fn render(layout: &Layout, name: &str, kind: MachineKind, data: PathBuf) -> Resu
         }
         _ => {
             let directors = founders(layout)?.into_iter().map(Contact::from).collect();
-            let extra = &layout.server_extra;
+            let extra = &server_extra(layout, &data);
             toml::to_string(&ServerFile { cluster: CLUSTER, name, state_dir: data, rails, directors, trial, extra })
         }
     };
     text.with_context(|| format!("could not write the configuration of {name} as TOML"))
+}
+
+/// What the layout adds, and with a SAN the folder of the disks' sockets: the usual one would be that of all servers here.
+fn server_extra(layout: &Layout, data: &Path) -> toml::Table {
+    let mut extra = layout.server_extra.clone();
+    if layout.san {
+        let vhba = extra.entry("vhba").or_insert_with(|| toml::Table::new().into());
+        let folder = data.join(DISKS_FOLDER).display().to_string();
+        vhba.as_table_mut().map(|it| it.entry("run_dir").or_insert(folder.into()));
+    }
+    extra
 }
 
 fn founders(layout: &Layout) -> Result<Vec<Founder>> {
@@ -145,6 +159,18 @@ mod tests {
         assert_eq!(file["directors"][2]["role"].as_str(), Some("active"));
         assert_eq!(file["directors"][0]["api"].as_str(), Some("10.71.1.1:7400"));
         assert_eq!(file["timing"]["lease_ms"].as_integer(), Some(900));
+    }
+
+    #[test]
+    fn each_server_of_a_lab_with_a_san_has_a_folder_for_its_disks() {
+        let mut layout = Layout { san: true, ..Layout::default() };
+        layout.server_extra = "[vhba]\ndevice_nodes = true".parse().unwrap();
+        let render = |layout: &Layout| {
+            let text = render(layout, "s1", MachineKind::Server { index: 1 }, PathBuf::from("/data")).unwrap();
+            text.parse::<toml::Table>().unwrap()["vhba"].clone()
+        };
+        let vhba = render(&layout);
+        assert_eq!((vhba["run_dir"].as_str(), vhba["device_nodes"].as_bool()), (Some("/data/disks"), Some(true)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use twinrail_proto::domain::Rail;
 
 use super::build::port;
-use super::{Lab, Segment, shell};
+use super::{Lab, Machine, Segment, shell};
 use crate::measure::clock::{self, Nanos};
 
 /// The bridge family's table in which partitions are cut. One table, replaced whole.
@@ -44,6 +44,18 @@ impl Lab {
 
     pub fn resume(&self, name: &str) -> Result<()> {
         self.signal(name, Signal::CONT)
+    }
+
+    /// All of a machine's links go down; what runs on it goes on. Gives the time just before.
+    pub fn cut_off(&self, name: &str) -> Result<Nanos> {
+        let at = clock::now();
+        self.set_ports(name, "down")?;
+        Ok(at)
+    }
+
+    /// The end of [`Self::cut_off`].
+    pub fn reconnect(&self, name: &str) -> Result<()> {
+        self.set_ports(name, "up")
     }
 
     /// Takes a whole rail down for everybody.
@@ -107,15 +119,15 @@ impl Lab {
     }
 
     fn set_ports(&self, name: &str, state: &str) -> Result<()> {
-        let segments = self.machine(name)?.kind.segments();
-        let lines: String =
-            segments.iter().map(|segment| format!("link set {} {state}\n", port(name, *segment))).collect();
+        let segments = self.layout.segments_of(self.machine(name)?.kind);
+        let lines: String = segments.map(|segment| format!("link set {} {state}\n", port(name, segment))).collect();
         self.fabric.ip(&lines)
     }
 
     fn set_rail(&self, rail: Rail, state: &str) -> Result<()> {
         let segment = Segment::Rail(rail);
-        let on_rail = self.machines.values().filter(|machine| machine.kind.segments().contains(&segment));
+        let is_on_it = |machine: &&Machine| self.layout.segments_of(machine.kind).any(|it| it == segment);
+        let on_rail = self.machines.values().filter(is_on_it);
         let lines: String =
             on_rail.map(|machine| format!("link set {} {state}\n", port(&machine.name, segment))).collect();
         self.fabric.ip(&lines)

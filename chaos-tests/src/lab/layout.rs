@@ -15,6 +15,9 @@ pub const LAN_HOST_NAME: &str = "lan-host";
 /// What the LAN host's echo responder listens on, UDP and TCP.
 pub const ECHO_PORT: u16 = 7_777;
 pub const IPERF_PORT: u16 = 5_201;
+/// The disk array, and its address on the SAN.
+pub const ARRAY_NAME: &str = "array";
+pub const ARRAY: Ipv4Addr = Ipv4Addr::new(10, 73, 1, 200);
 /// Servers are numbered after this in the last byte of their addresses; directors from 1.
 const SERVER_BASE: u8 = 100;
 
@@ -36,15 +39,17 @@ impl RailFamily {
     }
 }
 
-/// One of the three bridges.
+/// One of the bridges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment {
     Lan,
     Rail(Rail),
+    /// Only where the layout asks for it.
+    San,
 }
 
 impl Segment {
-    pub const ALL: [Self; 3] = [Self::Lan, Self::Rail(Rail::A), Self::Rail(Rail::B)];
+    pub const ALL: [Self; 4] = [Self::Lan, Self::Rail(Rail::A), Self::Rail(Rail::B), Self::San];
 
     /// The bridge in the fabric's namespace.
     pub fn bridge(self) -> &'static str {
@@ -52,6 +57,7 @@ impl Segment {
             Self::Lan => "lan",
             Self::Rail(Rail::A) => "railA",
             Self::Rail(Rail::B) => "railB",
+            Self::San => "san",
         }
     }
 
@@ -59,6 +65,7 @@ impl Segment {
     pub fn device(self) -> &'static str {
         match self {
             Self::Lan => "lan0",
+            Self::San => "san0",
             Self::Rail(_) => self.bridge(),
         }
     }
@@ -69,14 +76,26 @@ pub enum MachineKind {
     Director { id: u8, role: DirectorRole },
     Server { index: u8 },
     LanHost,
+    Array,
 }
 
 impl MachineKind {
-    pub fn segments(self) -> &'static [Segment] {
+    /// Where it has a port, in a lab that has all segments.
+    fn segments(self) -> &'static [Segment] {
         match self {
             Self::Director { .. } => &Segment::ALL,
             Self::Server { .. } => &[Segment::Rail(Rail::A), Segment::Rail(Rail::B)],
             Self::LanHost => &[Segment::Lan],
+            Self::Array => &[Segment::San],
+        }
+    }
+
+    /// The machine's address on the SAN; None for machines that are not on it.
+    pub fn san_address(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Director { id, .. } => Some(Ipv4Addr::new(10, 73, 1, id)),
+            Self::Array => Some(ARRAY),
+            Self::Server { .. } | Self::LanHost => None,
         }
     }
 
@@ -89,7 +108,7 @@ impl MachineKind {
         let host = match self {
             Self::Director { id, .. } => id,
             Self::Server { index } => SERVER_BASE + index,
-            Self::LanHost => return None,
+            Self::LanHost | Self::Array => return None,
         };
         Some(Ipv4Addr::new(10, network, 1, host))
     }
@@ -110,6 +129,8 @@ pub struct Layout {
     pub rail_mtu: u32,
     pub rail_family: RailFamily,
     pub lan_mtu: u32,
+    /// A SAN with a disk array ([`super::array`]), and a port of every director on it.
+    pub san: bool,
     /// Every machine records which frames of which epoch went where (see [`super::flight`]).
     pub flight_recorder: bool,
     /// Sections and keys added to every director's configuration file.
@@ -134,6 +155,7 @@ impl Layout {
             rail_mtu: LARGEST_RAIL_MTU,
             rail_family: RailFamily::default(),
             lan_mtu: LAN_MTU,
+            san: false,
             flight_recorder: true,
             director_extra: toml::Table::new(),
             server_extra: toml::Table::new(),
@@ -145,7 +167,23 @@ impl Layout {
         let directors = (1u8..).zip(&self.directors).map(|(id, (name, role))| (name.clone(), director(id, *role)));
         let servers = (1u8..).zip(&self.servers).map(|(index, name)| (name.clone(), MachineKind::Server { index }));
         let host = (LAN_HOST_NAME.to_owned(), MachineKind::LanHost);
-        directors.chain(servers).chain([host]).collect()
+        let array = self.san.then(|| (ARRAY_NAME.to_owned(), MachineKind::Array));
+        directors.chain(servers).chain([host]).chain(array).collect()
+    }
+
+    /// The bridges of this lab.
+    pub fn segments(&self) -> impl Iterator<Item = Segment> {
+        self.of_this_lab(&Segment::ALL)
+    }
+
+    /// Where such a machine has a port in this lab.
+    pub fn segments_of(&self, kind: MachineKind) -> impl Iterator<Item = Segment> {
+        self.of_this_lab(kind.segments())
+    }
+
+    fn of_this_lab(&self, segments: &'static [Segment]) -> impl Iterator<Item = Segment> {
+        let san = self.san;
+        segments.iter().copied().filter(move |it| san || *it != Segment::San)
     }
 
     pub fn director_names(&self) -> Vec<String> {
@@ -163,7 +201,7 @@ impl Layout {
 
     pub fn mtu(&self, segment: Segment) -> u32 {
         match segment {
-            Segment::Lan => self.lan_mtu,
+            Segment::Lan | Segment::San => self.lan_mtu,
             Segment::Rail(_) => self.rail_mtu,
         }
     }
@@ -187,6 +225,15 @@ mod tests {
             assert_eq!(addresses.len(), 7, "all but the LAN host are on rail {rail}");
             assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), 7, "unique on rail {rail}");
         }
+    }
+
+    #[test]
+    fn a_san_is_there_only_where_it_is_asked_for() {
+        let (without, with) = (Layout::default(), Layout { san: true, ..Layout::default() });
+        let director = without.machines()[0].1;
+        assert_eq!((without.segments().count(), without.segments_of(director).count()), (3, 3));
+        assert_eq!((with.segments().count(), with.segments_of(director).count()), (4, 4));
+        assert_eq!(with.machines().len(), without.machines().len() + 1);
     }
 
     #[test]

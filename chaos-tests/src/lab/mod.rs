@@ -12,7 +12,9 @@
 //!                                                        s1       s2       s3       s4   servers (s4: spare)
 //! ```
 //!
-//! The three bridges live in one namespace, `fabric`; every machine is a namespace of its own with one veth to each bridge that it
+//! With [`Layout::san`] there is a bridge `san` as well, a machine `array` on it ([`array`]), and a port `san0` of every director.
+//!
+//! The bridges live in one namespace, `fabric`; every machine is a namespace of its own with one veth to each bridge that it
 //! is on. Guarantees:
 //!
 //! * Names are unique (`twr-<6 hex digits>-<machine>`), so that several labs can be up at once.
@@ -21,6 +23,7 @@
 //! * A power cut is a power cut: the links go down first, then SIGKILL, so that no process can say goodbye.
 
 pub mod api;
+pub mod array;
 pub mod attempts;
 mod build;
 pub mod card;
@@ -29,11 +32,13 @@ pub mod cluster;
 pub mod config;
 pub mod dhcp;
 mod faults;
+pub mod files;
 pub mod flight;
 pub mod interrupt;
 pub mod janitor;
 pub mod layout;
 pub mod namespace;
+pub mod peer;
 pub mod probes;
 pub mod process;
 pub mod programs;
@@ -42,6 +47,7 @@ pub mod requirements;
 pub mod scenario;
 pub mod shell;
 mod start;
+pub mod storage;
 pub mod up;
 
 use std::collections::BTreeMap;

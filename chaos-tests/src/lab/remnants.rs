@@ -18,6 +18,7 @@ use super::{namespace, shell};
 
 /// Folders of logs, and of owner files, of all labs on this machine.
 const BASE: &str = "/tmp/twinrail-lab";
+const BLOCK_DEVICES: &str = "/sys/block";
 const OWNER_FILE: &str = "owner";
 const TURN_FILE: &str = "turn.lock";
 const PREFIX: &str = "twr-";
@@ -96,7 +97,12 @@ pub fn reap_orphans() -> Result<()> {
 /// Kills every process in the lab's namespaces, removes these, and then the note of its owner. Logs stay.
 pub fn remove(id: &LabId) -> Result<()> {
     let namespaces = namespaces(id)?;
+    // While their makers live: afterwards the kernel tells only a part of the path.
+    let loops = loop_devices(id)?;
     namespaces.iter().try_for_each(|name| kill_all(name))?;
+    for device in &loops {
+        shell::run(Command::new("losetup").arg("--detach").arg(device))?;
+    }
     for name in &namespaces {
         shell::run(Command::new("ip").args(["netns", "delete", name]))?;
     }
@@ -119,6 +125,21 @@ pub fn namespaces(id: &LabId) -> Result<Vec<String>> {
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Ok(names.filter(|name| name.starts_with(&prefix)).collect())
+}
+
+/// The loop devices whose files are in the lab's folder: the one thing of a server that is not in a namespace.
+fn loop_devices(id: &LabId) -> Result<Vec<PathBuf>> {
+    let folder = id.run_dir().display().to_string();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(BLOCK_DEVICES).with_context(|| format!("could not list {BLOCK_DEVICES}"))? {
+        let entry = entry.with_context(|| format!("could not list {BLOCK_DEVICES}"))?;
+        // A device that is no loop device, or has no file, has no such entry.
+        let file = fs::read_to_string(entry.path().join("loop/backing_file")).unwrap_or_default();
+        if file.contains(&folder) {
+            found.push(Path::new("/dev").join(entry.file_name()));
+        }
+    }
+    Ok(found)
 }
 
 fn is_orphan(id: &LabId) -> bool {

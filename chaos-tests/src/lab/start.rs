@@ -21,7 +21,7 @@ impl Lab {
         let role = match kind {
             MachineKind::Director { .. } => "director",
             MachineKind::Server { .. } => "server",
-            MachineKind::LanHost => bail!("{name} runs no twinrail"),
+            MachineKind::LanHost | MachineKind::Array => bail!("{name} runs no twinrail"),
         };
         let file = config::write(&self.layout, name, kind, self.run_dir())?;
         let mut table: toml::Table = std::fs::read_to_string(&file)?.parse().context("what was written is no TOML")?;

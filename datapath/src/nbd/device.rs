@@ -15,28 +15,42 @@ pub trait BlockDevice: Send + Sync {
 /// The duty to answer a request. Dropped without a word, it answers [`Errno::Io`].
 #[must_use]
 pub struct Ticket {
-    connection: Arc<Connection>,
-    tag: Option<Tag>,
+    to: Option<To>,
+}
+
+/// Who waits for the answer.
+enum To {
+    Client(Arc<Connection>, Tag),
+    Caller(Box<dyn FnOnce(Result<Bytes, Errno>) + Send>),
 }
 
 impl Ticket {
     pub(super) fn new(connection: Arc<Connection>, tag: Tag) -> Self {
-        Self { connection, tag: Some(tag) }
+        Self { to: Some(To::Client(connection, tag)) }
+    }
+
+    /// For requests that come by another way than NBD. `answer` is called once, by any thread, and must not wait.
+    pub fn answering(answer: impl FnOnce(Result<Bytes, Errno>) + Send + 'static) -> Self {
+        Self { to: Some(To::Caller(Box::new(answer))) }
     }
 
     /// A READ is answered with exactly the octets that it asked for, all others with none. Never waits. When the client
     /// is gone, nothing happens.
     pub fn complete(mut self, result: Result<Bytes, Errno>) {
-        if let Some(tag) = self.tag.take() {
-            self.connection.complete(tag, result);
+        self.answer(result);
+    }
+
+    fn answer(&mut self, result: Result<Bytes, Errno>) {
+        match self.to.take() {
+            Some(To::Client(connection, tag)) => connection.complete(tag, result),
+            Some(To::Caller(answer)) => answer(result),
+            None => {}
         }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if let Some(tag) = self.tag.take() {
-            self.connection.complete(tag, Err(Errno::Io));
-        }
+        self.answer(Err(Errno::Io));
     }
 }

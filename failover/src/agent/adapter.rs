@@ -34,7 +34,7 @@ impl Followed {
 
     /// A director told of a route that is at least as new as the newest one.
     pub fn on_told(&mut self, route: &Route, successors: &[Name], paths: &Paths, now: Moment) -> Told {
-        let newest = self.pending.as_ref().map_or(&self.route, |it| &it.route);
+        let newest = self.newest();
         if route.epoch <= newest.epoch {
             if route != newest {
                 return Told::Conflict;
@@ -68,6 +68,11 @@ impl Followed {
 
     pub fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// The one that is waited for, if there is one.
+    pub fn newest(&self) -> &Route {
+        self.pending.as_ref().map_or(&self.route, |it| &it.route)
     }
 
     pub fn successors(&self) -> &[Name] {

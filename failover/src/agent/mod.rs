@@ -184,6 +184,12 @@ impl Agent {
         self.adapters.iter().map(|(&adapter, followed)| (adapter, followed.route()))
     }
 
+    /// The same with the newest route that was told of each, whether it is followed yet or not: for what may go to a new
+    /// home at once, since that refuses whatever comes too early.
+    pub fn newest_routes(&self) -> impl Iterator<Item = (AdapterId, &Route)> {
+        self.adapters.iter().map(|(&adapter, followed)| (adapter, followed.newest()))
+    }
+
     /// The adapters whose home is out of date, and whose next one has not spoken yet: what they send now would be refused by both,
     /// so it should wait in their devices.
     pub fn waiting(&self) -> impl Iterator<Item = AdapterId> {

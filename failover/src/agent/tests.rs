@@ -151,6 +151,8 @@ fn the_wait_counts_from_the_first_news() {
     let [.., mut agent] = agents();
     agent.on_assignment(&told("d1", 70, "d3", 7, false), at(1015));
     assert_eq!(agent.next_deadline(), Some(at(1045)));
+    assert_eq!(agent.routes().next(), Some((A, &route("d1", 5))));
+    assert_eq!(agent.newest_routes().next(), Some((A, &route("d3", 7))));
     assert_eq!(short(&agent.tick(at(1045))), "switch d3 7");
     assert_eq!((agent.next_deadline(), agent.routes().next()), (None, Some((A, &route("d3", 7)))));
 }

@@ -13,6 +13,7 @@ mod keeper;
 mod memory;
 mod run;
 mod table;
+mod vhba;
 mod words;
 
 pub use run::{AgentError, run};

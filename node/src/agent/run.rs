@@ -4,21 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use twinrail_datapath::commands::initiator::Home;
 use twinrail_datapath::{Event, Machine, Problem, PublishReport, ServerConfig as DatapathConfig, ServerDatapath};
-use twinrail_failover::agent::{Agent, Effect, Refusal};
-use twinrail_proto::domain::{AdapterId, Name, Rail, RailAddresses, Revision};
+use twinrail_failover::agent::{Agent, Effect, Refusal, Route};
+use twinrail_proto::domain::{AdapterId, DirectorId, Name, Rail, RailAddresses, Revision};
 use twinrail_proto::grpc::internal::v1::agent_message::Message;
 use twinrail_proto::grpc::internal::v1::{
     AgentMessage, AttachRequest, DeviceReport, DirectorMessage, Released, device_report,
 };
+use twinrail_proto::rail::ClusterTag;
 
 use super::attach::{Attacher, stay_attached};
 use super::identity::{IdentityError, machine_id};
 use super::keeper::{Durable, Keeper};
 use super::memory::{MemoryError, MemoryFile};
 use super::table::server_table;
+use super::vhba::{Assigned, Common, LunMemory, LunMemoryError, Vhbas, Way};
 use super::words::{self, Device};
 use crate::config::{ServerConfig, rails_config};
 use crate::link::{Identity, Links, PathBoard};
@@ -41,6 +44,8 @@ pub enum AgentError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    #[error(transparent)]
+    LunMemory(#[from] LunMemoryError),
     #[error("the datapath cannot start: {0}")]
     Datapath(#[from] twinrail_datapath::StartError),
     #[error("the cluster's name cannot be sent in a header")]
@@ -65,6 +70,12 @@ struct Runner {
     reported: BTreeMap<AdapterId, String>,
     problems: Problems,
     up: BTreeSet<(Name, Rail)>,
+    vhbas: Vhbas,
+    director_ids: BTreeMap<DirectorId, Name>,
+    /// The vHBAs of the newest assignment; None: there was none since the start, and what is remembered stays.
+    assigned_vhbas: Option<BTreeMap<AdapterId, Assigned>>,
+    /// Profiles to be released whose vHBAs have not gone yet.
+    releasing: BTreeMap<Name, Revision>,
 }
 
 /// Runs until a signal asks to stop; then the devices go away.
@@ -75,7 +86,8 @@ pub async fn run(config: ServerConfig) -> Result<(), AgentError> {
     let memory = MemoryFile::new(&config.state_dir);
     let agent = Agent::new(memory.read()?);
     let (keeper, mut durable) = Keeper::start(memory);
-    let mut runner = Runner::start(&config, (agent, keeper), machine_id, news, heard_sender)?;
+    let vhba_news = Arc::new(Notify::new());
+    let mut runner = Runner::start(&config, (agent, keeper), machine_id, (news, vhba_news.clone()), heard_sender)?;
     runner.publish();
     tracing::info!(server = %config.name, cluster = %config.cluster, "running");
     let mut refresh = tokio::time::interval(REFRESH_PATHS);
@@ -98,7 +110,11 @@ pub async fn run(config: ServerConfig) -> Result<(), AgentError> {
                 }
                 _ => {}
             },
-            _ = refresh.tick() => runner.look_at_paths(),
+            _ = refresh.tick() => {
+                runner.look_at_paths();
+                runner.say();
+            }
+            () = vhba_news.notified() => runner.look_at_vhbas(),
             () = clock::sleep_until(deadline) => {
                 let effects = runner.agent.tick(clock::now());
                 runner.act(effects);
@@ -116,7 +132,7 @@ impl Runner {
         config: &ServerConfig,
         (agent, keeper): (Agent, Keeper),
         machine_id: String,
-        news: mpsc::Sender<Event>,
+        (news, vhba_news): (mpsc::Sender<Event>, Arc<Notify>),
         heard: mpsc::Sender<DirectorMessage>,
     ) -> Result<Self, AgentError> {
         let rails = config.rails.addresses();
@@ -134,9 +150,17 @@ impl Runner {
         let identity = Identity::agent(&config.cluster).ok_or(AgentError::ClusterName)?;
         let request = AttachRequest {
             server: config.name.to_string(),
-            machine_id,
+            machine_id: machine_id.clone(),
             rail_a: rails.a.to_string(),
             rail_b: rails.b.to_string(),
+        };
+        let common = Common {
+            cluster: ClusterTag::of(&config.cluster),
+            server: config.name.clone(),
+            machine_id,
+            rails,
+            settings: config.vhba.clone(),
+            memory: LunMemory::open(&config.state_dir)?,
         };
         let attacher = Attacher { identity, links: links.clone(), request, said: hears, heard };
         Ok(Self {
@@ -154,6 +178,10 @@ impl Runner {
             reported: BTreeMap::new(),
             problems: Problems::default(),
             up: BTreeSet::new(),
+            vhbas: Vhbas::start(common, vhba_news),
+            director_ids: BTreeMap::new(),
+            assigned_vhbas: None,
+            releasing: BTreeMap::new(),
         })
     }
 
@@ -170,6 +198,8 @@ impl Runner {
         if current {
             changed = self.devices != heard.devices || self.directors != heard.directors;
             self.devices = heard.devices;
+            self.assigned_vhbas = Some(heard.vhbas);
+            self.director_ids = heard.director_ids;
             if !heard.directors.is_empty() {
                 self.directors = heard.directors;
             }
@@ -181,6 +211,7 @@ impl Runner {
         if changed {
             self.publish();
         }
+        self.follow_vhbas();
         self.act(effects);
     }
 
@@ -199,6 +230,41 @@ impl Runner {
             let now_up = self.up.contains(&(director.clone(), rail));
             let effects = self.agent.on_path(&director, rail, now_up, clock::now());
             self.act(effects);
+            self.follow_vhbas();
+        }
+    }
+
+    /// Gives vHBAs their homes and paths, ends those that this server has no longer.
+    fn follow_vhbas(&mut self) {
+        let Some(assigned) = &self.assigned_vhbas else { return };
+        let addresses = self.director_ids.iter().filter_map(|(&id, name)| Some((id, *self.directors.get(name)?)));
+        self.vhbas.set_directors(addresses.collect());
+        let wanted = self.agent.newest_routes();
+        let wanted = wanted.filter_map(|(id, route)| Some((id, (assigned.get(&id)?.clone(), self.way(route)))));
+        self.vhbas.set(wanted.collect());
+    }
+
+    fn way(&self, route: &Route) -> Way {
+        let Some(name) = &route.home else { return Way::default() };
+        let director = self.director_ids.iter().find(|(_, it)| *it == name).map(|(&id, _)| id);
+        let home = director.map(|director| Home { director, epoch: route.epoch });
+        Way { home, up: Rail::ALL.map(|rail| self.up.contains(&(name.clone(), rail))) }
+    }
+
+    /// Something of a vHBA is new. What waited for its end may go on.
+    fn look_at_vhbas(&mut self) {
+        self.vhbas.reconcile();
+        let gone = self.releasing.extract_if(.., |profile, _| !self.vhbas.has(profile));
+        gone.for_each(|(profile, revision)| self.keeper.acknowledge(profile, revision));
+        self.say();
+    }
+
+    /// A release is acknowledged when nothing of the profile is left: its vNICs went with the last table.
+    fn acknowledge_release(&mut self, profile: Name, revision: Revision) {
+        if self.vhbas.has(&profile) {
+            self.releasing.insert(profile, revision);
+        } else {
+            self.keeper.acknowledge(profile, revision);
         }
     }
 
@@ -216,7 +282,7 @@ impl Runner {
                 Effect::Create { adapter, .. } => tracing::info!(adapter = adapter.0, "created"),
                 Effect::Remove { adapter } => tracing::info!(adapter = adapter.0, "removed"),
                 Effect::Persist => self.keeper.persist(self.agent.memory()),
-                Effect::AcknowledgeRelease { profile, revision } => self.keeper.acknowledge(profile, revision),
+                Effect::AcknowledgeRelease { profile, revision } => self.acknowledge_release(profile, revision),
                 Effect::Refuse(Refusal::OldRevision { .. }) => {}
                 Effect::Refuse(refusal) => tracing::warn!(%refusal, "an assignment was refused"),
             }
@@ -266,9 +332,17 @@ impl Runner {
             problem: problem.clone(),
             ..Default::default()
         });
+        let devices = devices.chain(self.vhbas.reports(&self.director_ids));
         let devices = Message::Devices(DeviceReport { devices: devices.collect() });
         let messages = released.chain([devices]).map(|message| AgentMessage { message: Some(message) });
-        self.said.send_replace(Arc::new(messages.collect()));
+        let messages: Vec<AgentMessage> = messages.collect();
+        self.said.send_if_modified(|said| {
+            let new = **said != messages;
+            if new {
+                *said = Arc::new(messages);
+            }
+            new
+        });
     }
 }
 

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 
 use twinrail_failover::agent::{AssignedAdapter, AssignedProfile, Assignment, Phase, Route};
 use twinrail_proto::domain::{
-    AdapterId, Epoch, IdentityError, MacAddress, Mtu, Name, NameError, NetworkError, RailAddresses, Revision, VlanId,
+    AdapterId, DirectorId, Epoch, IdentityError, MacAddress, Mtu, Name, NameError, NetworkError, RailAddresses,
+    Revision, VlanId,
 };
 use twinrail_proto::grpc::internal::v1 as wire;
+
+use super::vhba::Assigned as AssignedVhba;
 
 /// What a device needs to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +27,10 @@ pub struct Device {
 pub struct Heard {
     pub assignment: Assignment,
     pub directors: BTreeMap<Name, RailAddresses>,
+    /// By which number each is called where vHBAs' commands go.
+    pub director_ids: BTreeMap<DirectorId, Name>,
     pub devices: BTreeMap<AdapterId, Device>,
+    pub vhbas: BTreeMap<AdapterId, AssignedVhba>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -37,22 +43,25 @@ pub enum WordError {
     Network(#[from] NetworkError),
     #[error("{0:?} is no IP address")]
     Address(String),
+    #[error("{0} is no logical unit number")]
+    Lun(u32),
     #[error("a MAC address of {0} octets")]
     MacLength(usize),
 }
 
 pub fn read(message: wire::DirectorMessage) -> Result<Heard, WordError> {
     let wire::DirectorMessage { director, revision, directors, profiles } = message;
-    let mut devices = BTreeMap::new();
-    let profiles = profiles.into_iter().map(|it| profile(it, &mut devices)).collect::<Result<_, _>>()?;
-    let directors = directors.into_iter().map(peer).collect::<Result<_, _>>()?;
+    let (mut devices, mut vhbas) = (BTreeMap::new(), BTreeMap::new());
+    let profiles = profiles.into_iter().map(|it| profile(it, &mut devices, &mut vhbas)).collect::<Result<_, _>>()?;
+    let (mut addresses, mut director_ids) = (BTreeMap::new(), BTreeMap::new());
+    for it in directors {
+        let wire::DirectorPeer { name, rail_a, rail_b, id } = it;
+        let name = Name::new(name)?;
+        director_ids.insert(DirectorId(id), name.clone());
+        addresses.insert(name, RailAddresses { a: address(rail_a)?, b: address(rail_b)? });
+    }
     let assignment = Assignment { from: Name::new(director)?, revision: Revision(revision), profiles };
-    Ok(Heard { assignment, directors, devices })
-}
-
-fn peer(peer: wire::DirectorPeer) -> Result<(Name, RailAddresses), WordError> {
-    let wire::DirectorPeer { name, rail_a, rail_b, id: _ } = peer;
-    Ok((Name::new(name)?, RailAddresses { a: address(rail_a)?, b: address(rail_b)? }))
+    Ok(Heard { assignment, directors: addresses, director_ids, devices, vhbas })
 }
 
 fn address(text: String) -> Result<IpAddr, WordError> {
@@ -62,11 +71,41 @@ fn address(text: String) -> Result<IpAddr, WordError> {
 fn profile(
     profile: wire::AssignedProfile,
     devices: &mut BTreeMap<AdapterId, Device>,
+    assigned: &mut BTreeMap<AdapterId, AssignedVhba>,
 ) -> Result<AssignedProfile, WordError> {
-    let wire::AssignedProfile { name, revision, releasing, vnics, vhbas: _ } = profile;
-    let adapters = vnics.into_iter().map(|it| vnic(it, devices)).collect::<Result<_, _>>()?;
+    let wire::AssignedProfile { name, revision, releasing, vnics, vhbas } = profile;
+    let name = Name::new(name)?;
+    let vnics = vnics.into_iter().map(|it| vnic(it, devices));
+    let vhbas = vhbas.into_iter().map(|it| vhba(it, &name, assigned));
+    let adapters = vnics.chain(vhbas).collect::<Result<_, _>>()?;
     let phase = if releasing { Phase::Releasing } else { Phase::Active };
-    Ok(AssignedProfile { profile: Name::new(name)?, revision: Revision(revision), phase, adapters })
+    Ok(AssignedProfile { profile: name, revision: Revision(revision), phase, adapters })
+}
+
+/// The names and the boot LUN are for whoever asks directors; here they change nothing.
+fn vhba(
+    vhba: wire::AssignedVhba,
+    profile: &Name,
+    assigned: &mut BTreeMap<AdapterId, AssignedVhba>,
+) -> Result<AssignedAdapter, WordError> {
+    let wire::AssignedVhba { adapter, name, epoch, home, successors, carrying, lun_mask, .. } = vhba;
+    let adapter = AdapterId(adapter);
+    let mask = lun_mask.into_iter().map(|it| u16::try_from(it).map_err(|_| WordError::Lun(it)));
+    let mask = mask.collect::<Result<_, _>>()?;
+    assigned.insert(adapter, AssignedVhba { profile: profile.clone(), name: Name::new(name)?, mask });
+    routed(adapter, epoch, home, successors, carrying)
+}
+
+fn routed(
+    adapter: AdapterId,
+    epoch: u64,
+    home: String,
+    successors: Vec<String>,
+    carrying: bool,
+) -> Result<AssignedAdapter, WordError> {
+    let home = if home.is_empty() { None } else { Some(Name::new(home)?) };
+    let successors = successors.into_iter().map(Name::new).collect::<Result<_, _>>()?;
+    Ok(AssignedAdapter { adapter, route: Route { home, epoch: Epoch(epoch) }, successors, carrying })
 }
 
 fn vnic(vnic: wire::AssignedVnic, devices: &mut BTreeMap<AdapterId, Device>) -> Result<AssignedAdapter, WordError> {
@@ -76,7 +115,5 @@ fn vnic(vnic: wire::AssignedVnic, devices: &mut BTreeMap<AdapterId, Device>) -> 
     let trunk = trunk_vlans.into_iter().map(VlanId::try_from).collect::<Result<_, _>>()?;
     let device = Device { name: Name::new(name)?, mac: MacAddress::new(octets)?, mtu: Mtu::try_from(mtu)?, trunk };
     devices.insert(adapter, device);
-    let home = if home.is_empty() { None } else { Some(Name::new(home)?) };
-    let successors = successors.into_iter().map(Name::new).collect::<Result<_, _>>()?;
-    Ok(AssignedAdapter { adapter, route: Route { home, epoch: Epoch(epoch) }, successors, carrying })
+    routed(adapter, epoch, home, successors, carrying)
 }

@@ -41,6 +41,8 @@ pub trait Adapted: Sized {
     fn delete(at: Address) -> Operation;
     /// Its number, and where its device is told.
     fn device(message: &mut Self::Message) -> (AdapterId, &mut Option<v1::Device>);
+    /// None: it is no vHBA.
+    fn as_vhba(message: &mut Self::Message) -> Option<&mut v1::Vhba>;
     /// Its resource name and etag, as the client gave them.
     fn addressed(message: &Self::Message) -> (&str, &str);
 }
@@ -93,6 +95,10 @@ macro_rules! adapted {
 
             fn device(message: &mut v1::$type) -> (AdapterId, &mut Option<v1::Device>) {
                 (AdapterId(message.adapter_id), &mut message.device)
+            }
+
+            fn as_vhba(message: &mut v1::$type) -> Option<&mut v1::Vhba> {
+                (message as &mut dyn std::any::Any).downcast_mut()
             }
 
             fn addressed(message: &v1::$type) -> (&str, &str) {
@@ -154,7 +160,25 @@ impl Api {
 
     pub async fn get_adapter<T: Adapted>(&self, head: &Head, name: &str, stale_ok: bool) -> Result<T::Message, Status> {
         let (profile, name) = checked(|problems| parse_adapter(T::KIND, name, &Path::Root("name"), problems))?;
-        self.find_adapter::<T>(head, &profile, &name, stale_ok).await
+        let mut message = self.find_adapter::<T>(head, &profile, &name, stale_ok).await?;
+        if let Some(vhba) = T::as_vhba(&mut message) {
+            self.add_session(vhba).await;
+        }
+        Ok(message)
+    }
+
+    pub async fn rescan_vhba(&self, head: &Head, name: &str) -> Result<v1::Vhba, Status> {
+        let mut vhba = self.get_adapter::<Vhba>(head, name, false).await?;
+        let home = vhba.session.as_ref().map(|it| it.director.clone()).unwrap_or_default();
+        let at = Path::Root("home.director");
+        let Some(home) = parse_reference(ResourceKind::Director, &home, &at, &mut Problems::default()) else {
+            return Err(Status::failed_precondition(format!(
+                "{name} has no home: its profile is on no server, or nobody can carry it"
+            )));
+        };
+        self.cluster.rescan_vhba(AdapterId(vhba.adapter_id), &home).await?;
+        self.add_session(&mut vhba).await;
+        Ok(vhba)
     }
 
     async fn find_adapter<T: Adapted>(
@@ -270,7 +294,10 @@ impl Api {
     fn show<T: Adapted>(&self, profile: &Profile, adapter: &T, modified: Revision) -> T::Message {
         let mut message = adapter.write(&profile.name, modified);
         let (id, device) = T::device(&mut message);
-        *device = self.device(profile, T::KIND, id);
+        *device = self.device(profile, id);
+        if let (Some(vhba), Some(binding)) = (T::as_vhba(&mut message), &profile.binding) {
+            self.add_report(vhba, &binding.server);
+        }
         message
     }
 }

@@ -33,7 +33,7 @@ pub use noun::{DirectorCommand, ServerCommand};
 
 use failure::Failure;
 use noun::{
-    CloudCommand, ClusterCommand, EventCommand, FailoverCommand, PoolCommand, ProfileCommand, QosCommand,
+    ClusterCommand, EventCommand, FailoverCommand, LanCommand, PoolCommand, ProfileCommand, QosCommand, SanCommand,
     TemplateCommand, VhbaCommand, VnicCommand,
 };
 use session::Session;
@@ -101,10 +101,10 @@ pub enum Format {
 pub enum Client {
     /// Networks outside, and the device by which each director reaches them.
     #[command(subcommand)]
-    Lan(CloudCommand),
+    Lan(LanCommand),
     /// Storage networks outside, and the port by which each director reaches them.
     #[command(subcommand)]
-    San(CloudCommand),
+    San(SanCommand),
     /// Ranges from which MACs and world-wide names are drawn.
     #[command(subcommand)]
     Pool(PoolCommand),
@@ -163,8 +163,8 @@ async fn dispatch(session: &Session, request: Request) -> Result<(), Failure> {
     match request {
         Request::Director(command) => command.run(session).await,
         Request::Server(command) => command.run(session).await,
-        Request::Client(Client::Lan(command)) => command.run_lan(session).await,
-        Request::Client(Client::San(command)) => command.run_san(session).await,
+        Request::Client(Client::Lan(command)) => command.run(session).await,
+        Request::Client(Client::San(command)) => command.run(session).await,
         Request::Client(Client::Pool(command)) => command.run(session).await,
         Request::Client(Client::Qos(command)) => command.run(session).await,
         Request::Client(Client::Template(command)) => command.run(session).await,

@@ -74,6 +74,29 @@ pub fn rough(duration: Duration) -> String {
     }
 }
 
+const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("", 0)];
+
+/// In the largest unit that fits without a remainder, or with one digit after the point: `10 GiB`, `1.5 MiB`, `513`.
+pub fn octets(octets: u64) -> String {
+    let (unit, shift) = UNITS.into_iter().find(|(_, shift)| octets >> shift > 0).unwrap_or(("", 0));
+    let whole = octets >> shift;
+    let tenths = ((octets - (whole << shift)) as u128 * 10) >> shift;
+    match (unit, tenths) {
+        ("", _) => octets.to_string(),
+        (_, 0) => format!("{whole} {unit}"),
+        _ => format!("{whole}.{tenths} {unit}"),
+    }
+}
+
+/// `512`, `64KiB`, `10GiB`.
+pub fn parse_octets(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size; write octets, or KiB, MiB, GiB or TiB, as 10GiB");
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let shift = UNITS.into_iter().find(|(name, _)| *name == unit.trim()).ok_or_else(wrong)?.1;
+    number.parse::<u64>().ok().and_then(|it| it.checked_mul(1 << shift)).ok_or_else(wrong)
+}
+
 pub fn span(duration: Option<&prost_types::Duration>) -> Option<Duration> {
     duration.and_then(|it| Duration::try_from(*it).ok())
 }
@@ -106,6 +129,19 @@ pub fn word(value: &str, prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, size) in [("0", 0), ("512", 512), ("64KiB", 64 << 10), ("10GiB", 10 << 30), ("3 TiB", 3 << 40)] {
+            assert_eq!(parse_octets(text), Ok(size));
+        }
+        for bad in ["", "GiB", "10GB", "-1", "1.5GiB", "99999999999999999999", "99999999TiB"] {
+            assert!(parse_octets(bad).is_err(), "{bad}");
+        }
+        for (size, text) in [(0, "0"), (513, "513"), (10 << 30, "10 GiB"), ((3 << 20) / 2, "1.5 MiB")] {
+            assert_eq!(octets(size), text);
+        }
+    }
 
     #[test]
     fn names_lose_their_collections_and_get_them_back() {

@@ -14,7 +14,7 @@ use twinrail_datapath::RailsConfig;
 use twinrail_proto::domain::{MAX_DIRECTORS, Name, RailAddresses};
 
 pub use director::{DirectorConfig, InitialDirector, Listen};
-pub use server::{KnownDirector, ServerConfig};
+pub use server::{KnownDirector, ServerConfig, SocketMode, VhbaSettings};
 
 /// The TCP port on which directors serve each other and the agents, on both rails.
 pub const INTERNAL_PORT: u16 = 7402;

@@ -14,8 +14,9 @@ use tonic::{Request, Response, Status, Streaming};
 use twinrail_proto::domain::{AdapterId, Name, Rail, RailAddresses, Revision};
 use twinrail_proto::grpc::internal::v1::agent_message::Message;
 use twinrail_proto::grpc::internal::v1::agent_service_server::AgentService;
+use twinrail_proto::grpc::internal::v1::device_report::Device;
 use twinrail_proto::grpc::internal::v1::{
-    AgentMessage, AttachRequest, DeviceReport, DirectorMessage, PathReport, Released,
+    AgentMessage, AttachRequest, DeviceReport, DirectorMessage, Lun, PathReport, Released, VhbaPath,
 };
 use twinrail_raft_store::state::{Operation, State};
 
@@ -40,6 +41,14 @@ struct Attached {
     wake: Arc<Notify>,
     released: BTreeMap<Name, Revision>,
     devices: BTreeMap<AdapterId, DeviceState>,
+    vhbas: BTreeMap<AdapterId, VhbaReport>,
+}
+
+/// A vHBA as its server's agent has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VhbaReport {
+    pub luns: Vec<Lun>,
+    pub path: VhbaPath,
 }
 
 /// How an adapter's device is on its server, as far as this director was told.
@@ -82,11 +91,22 @@ impl AgentHub {
         }
     }
 
+    /// What the server's agent said of this vHBA.
+    pub fn vhba(&self, server: &Name, adapter: AdapterId) -> Option<VhbaReport> {
+        self.agents.lock().get(server)?.vhbas.get(&adapter).cloned()
+    }
+
     fn attach(&self, server: &Name) -> (u64, Arc<Notify>) {
         let session = self.sessions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let wake = Arc::new(Notify::new());
         wake.notify_one();
-        let agent = Attached { session, wake: wake.clone(), released: BTreeMap::new(), devices: BTreeMap::new() };
+        let agent = Attached {
+            session,
+            wake: wake.clone(),
+            released: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            vhbas: BTreeMap::new(),
+        };
         self.agents.lock().insert(server.clone(), agent);
         (session, wake)
     }
@@ -215,7 +235,7 @@ async fn listen(core: SharedCore, server: Name, session: u64, mut incoming: Stre
                 }
             }
             Some(Message::Devices(report)) => {
-                core.agents.update(&server, session, |agent| agent.devices = devices(report));
+                core.agents.update(&server, session, |agent| agent.report(report));
             }
             Some(Message::Attach(_)) | None => break,
         }
@@ -233,25 +253,36 @@ fn paths(report: &PathReport) -> Vec<(Name, Rail, bool)> {
     paths.filter_map(|it| Some((Name::new(&it.director).ok()?, *Rail::ALL.get(it.rail as usize)?, it.up))).collect()
 }
 
-/// Each report is whole: what it does not name is not there.
-fn devices(report: DeviceReport) -> BTreeMap<AdapterId, DeviceState> {
-    let state = |problem: String| if problem.is_empty() { DeviceState::Up } else { DeviceState::Failed(problem) };
-    report.devices.into_iter().map(|it| (AdapterId(it.adapter), state(it.problem))).collect()
+impl Attached {
+    /// Each report is whole: what it does not name is not there.
+    fn report(&mut self, report: DeviceReport) {
+        (self.devices, self.vhbas) = (BTreeMap::new(), BTreeMap::new());
+        for Device { adapter, problem, luns, vhba } in report.devices {
+            let state = if problem.is_empty() { DeviceState::Up } else { DeviceState::Failed(problem) };
+            self.devices.insert(AdapterId(adapter), state);
+            if let Some(path) = vhba {
+                self.vhbas.insert(AdapterId(adapter), VhbaReport { luns, path });
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use twinrail_proto::grpc::internal::v1::device_report::Device;
 
     #[test]
     fn a_device_is_what_its_agent_said_last() {
         let (hub, server) = (AgentHub::default(), Name::new("s1").unwrap());
         let device = |adapter| hub.device(&server, AdapterId(adapter));
         let say = |session, said: &[(u32, &str)]| {
-            let said = said.iter().map(|&(adapter, problem)| Device { adapter, problem: problem.into(), ..Default::default() });
+            let said = said.iter().map(|&(adapter, problem)| Device {
+                adapter,
+                problem: problem.into(),
+                ..Default::default()
+            });
             let report = DeviceReport { devices: said.collect() };
-            hub.update(&server, session, |agent| agent.devices = devices(report));
+            hub.update(&server, session, |agent| agent.report(report));
         };
         assert_eq!(device(1), DeviceState::Unattached);
         let (session, _) = hub.attach(&server);

@@ -14,7 +14,7 @@ use twinrail_proto::domain::{AdapterId, AdapterKind, AdminState, Name, Revision}
 use twinrail_raft_store::state::{Applied, Operation, Rejection, RequestId, State};
 use twinrail_raft_store::store::RevisionEvents;
 
-use super::agents::DeviceState;
+use super::agents::{DeviceState, VhbaReport};
 use super::core::Core;
 use super::feed::watch;
 use super::leader::{AskError, LeaderRequest, NotLeader};
@@ -205,6 +205,15 @@ impl Cluster {
     /// This director.
     pub fn own(&self) -> &Name {
         &self.core.own
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// A vHBA as the agent of this server has it.
+    pub fn vhba(&self, server: &Name, adapter: AdapterId) -> Option<VhbaReport> {
+        self.core.agents.vhba(server, adapter)
     }
 
     /// How an adapter's device is on this server, as this director was told.

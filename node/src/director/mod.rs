@@ -23,6 +23,7 @@ mod foresight;
 mod forward;
 mod gate;
 mod health;
+mod homes;
 mod leader;
 mod leadership;
 mod lease;
@@ -42,7 +43,7 @@ mod table;
 mod uplinks;
 mod vhba;
 
-pub use agents::DeviceState;
+pub use agents::{DeviceState, VhbaReport};
 pub use cluster::{Call, CallError, Cluster, Intent, StateRef, WatchError};
 pub use run::{DirectorError, run};
 pub use status::{ClusterStatus, DirectorStatus, PathStatus, UplinkStatus};

@@ -10,6 +10,15 @@ pub struct Home {
     pub epoch: Epoch,
 }
 
+/// A home that has admitted the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub home: Home,
+    pub rail: Rail,
+    /// Another one: it was attached anew.
+    pub link: LinkId,
+}
+
 /// Between two tries that failed at the same home: shorter than anything a person notices, long enough for a fence not to
 /// be slowed down by being asked.
 pub const RETRY: Nanos = 20_000_000;
@@ -122,6 +131,13 @@ impl Connection {
     pub fn attached(&self) -> Option<LinkId> {
         match self.state {
             State::Attached { link, .. } => Some(link),
+            _ => None,
+        }
+    }
+
+    pub fn attachment(&self) -> Option<Attachment> {
+        match (self.state, self.home) {
+            (State::Attached { link, rail }, Some(home)) => Some(Attachment { home, rail, link }),
             _ => None,
         }
     }

@@ -38,7 +38,7 @@ use crate::rail::Nanos;
 use crate::scsi::replay::{Replay, replay};
 use crate::scsi::{Command, Response, Status, TaskAnswer, TaskFunction, TaskManagement};
 use connection::Connection;
-pub use connection::{ATTACH_TIMEOUT, Home, RETRY};
+pub use connection::{ATTACH_TIMEOUT, Attachment, Home, RETRY};
 pub use outcome::{answer_without_sense, nobody_took_it, outcome_unknown, timed_out};
 pub use waiting::{MAX_COMMANDS, MAX_OCTETS};
 use waiting::{Table, Turn, WaitingFunction, cost};
@@ -113,6 +113,7 @@ pub struct Initiator {
     /// What has to be sent by the present attachment.
     turns: BTreeSet<Turn>,
     functions_acknowledged: u64,
+    replayed: u64,
     effects: Vec<Effect>,
 }
 
@@ -125,6 +126,7 @@ impl Initiator {
             window: Window::default(),
             turns: BTreeSet::new(),
             functions_acknowledged: 0,
+            replayed: 0,
             effects: Vec::new(),
         }
     }
@@ -247,7 +249,17 @@ impl Initiator {
 
     /// The rail by which the home has attached this agent, if it has.
     pub fn attached_by(&self) -> Option<Rail> {
-        self.connection.attached().and_then(|_| self.connection.rail())
+        self.attachment().map(|it| it.rail)
+    }
+
+    /// The home that has attached this agent, if one has, and how.
+    pub fn attachment(&self) -> Option<Attachment> {
+        self.connection.attachment()
+    }
+
+    /// Commands that were sent once more, by another connection or to another home.
+    pub fn replayed(&self) -> u64 {
+        self.replayed
     }
 
     fn attached(&mut self, link: LinkId, attached: Attached, now: Nanos) {
@@ -403,6 +415,7 @@ impl Initiator {
             self.window.send(number, cost);
         }
         let Some(waiting) = self.table.commands.get_mut(&number) else { return true };
+        self.replayed += u64::from(waiting.sent);
         (waiting.sent, waiting.on_link) = (true, true);
         let (body, data) = (words::to_wire(number, &waiting.command), waiting.command.data_out.clone());
         let head = Head { adapter: self.config.adapter, epoch: self.connection.epoch(), body: Body::Command(body) };

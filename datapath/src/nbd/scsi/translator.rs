@@ -82,6 +82,24 @@ impl<T> Translator<T> {
         &self.facts
     }
 
+    /// The unit has said of itself something else since. Its blocks must be as many and as long as before: only what it
+    /// can do, and how much of it at once, may differ.
+    pub fn set_facts(&mut self, facts: UnitFacts) {
+        assert_eq!((facts.blocks, facts.block_length), (self.facts.blocks, self.facts.block_length), "another disk");
+        self.facts = facts;
+    }
+
+    /// Another request would be begun at once.
+    pub fn wants_request(&self, now: Nanos) -> bool {
+        let idle = self.ready.is_empty() && self.uncut.is_empty();
+        idle && self.sent.len() < self.patience.depth && self.paused_until.is_none_or(|it| now >= it)
+    }
+
+    /// Nothing that was submitted is still to be done.
+    pub fn is_idle(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
     pub fn submit(&mut self, request: Request, token: T) {
         if !is_aligned(&request, self.facts.block_length.into()) {
             self.finished.push_back((token, Err(Errno::Invalid)));

@@ -1,4 +1,4 @@
-//! vNICs and vHBAs: the same methods for both.
+//! vNICs and vHBAs: the same methods for both, and RescanVhba.
 
 use tonic::{Request, Response, Status};
 use twinrail_proto::domain::{Vhba, Vnic};
@@ -16,6 +16,7 @@ macro_rules! adapter_service {
         $update:ident, $UpdateRequest:ident, $UpdateResponse:ident;
         $delete:ident, $DeleteRequest:ident, $DeleteResponse:ident;
         $move:ident, $MoveRequest:ident, $MoveResponse:ident;
+        also { $($also:tt)* }
     ) => {
         #[tonic::async_trait]
         impl v1::$module::$service for $crate::api::Api {
@@ -74,6 +75,8 @@ macro_rules! adapter_service {
                 let ($one, outcome) = self.move_home::<$type>(&head, (&name, &director, &etag)).await?;
                 Ok(Response::new(v1::$MoveResponse { $one, outcome: Some(outcome) }))
             }
+
+            $($also)*
         }
     };
 }
@@ -86,6 +89,7 @@ adapter_service! {
     update_vnic, UpdateVnicRequest, UpdateVnicResponse;
     delete_vnic, DeleteVnicRequest, DeleteVnicResponse;
     move_vnic_home, MoveVnicHomeRequest, MoveVnicHomeResponse;
+    also {}
 }
 
 adapter_service! {
@@ -96,4 +100,14 @@ adapter_service! {
     update_vhba, UpdateVhbaRequest, UpdateVhbaResponse;
     delete_vhba, DeleteVhbaRequest, DeleteVhbaResponse;
     move_vhba_home, MoveVhbaHomeRequest, MoveVhbaHomeResponse;
+    also {
+        async fn rescan_vhba(
+            &self,
+            request: Request<v1::RescanVhbaRequest>,
+        ) -> Result<Response<v1::RescanVhbaResponse>, Status> {
+            let head = Head::of(&request);
+            let vhba = self.rescan_vhba(&head, &request.into_inner().name).await?;
+            Ok(Response::new(v1::RescanVhbaResponse { vhba: Some(vhba) }))
+        }
+    }
 }

@@ -6,11 +6,12 @@ use clap::{Args, Subcommand};
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
+use super::vhba::VhbaContent;
 use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, home};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
-use crate::cli::spec::{mac_source, mtu, vlan, wwn_source};
+use crate::cli::spec::{mac_source, mtu, vlan};
 use crate::cli::text::{NOTHING, full, full_or_nothing, or_nothing, short, word};
 
 /// The verbs of both kinds; `C` is what an adapter is made of.
@@ -65,7 +66,6 @@ pub enum AdapterCommand<C: Args> {
 }
 
 pub type VnicCommand = AdapterCommand<VnicContent>;
-pub type VhbaCommand = AdapterCommand<VhbaContent>;
 
 #[derive(Args, Debug)]
 pub struct VnicContent {
@@ -90,25 +90,6 @@ pub struct VnicContent {
     /// In octets, 1280 to 9000 [default of a new one: 1500]
     #[arg(long, value_parser = mtu)]
     mtu: Option<u32>,
-    /// The QoS policy; an empty one takes it away.
-    #[arg(long)]
-    qos: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub struct VhbaContent {
-    /// The SAN that it is on.
-    #[arg(long)]
-    san: Option<String>,
-    /// Draw its world-wide names from this pool.
-    #[arg(long, conflicts_with_all = ["wwpn", "wwnn"])]
-    wwn_pool: Option<String>,
-    /// Give it this port name.
-    #[arg(long, requires = "wwnn")]
-    wwpn: Option<String>,
-    /// Give it this node name.
-    #[arg(long, requires = "wwpn")]
-    wwnn: Option<String>,
     /// The QoS policy; an empty one takes it away.
     #[arg(long)]
     qos: Option<String>,
@@ -145,27 +126,8 @@ impl Content for VnicContent {
     }
 }
 
-impl Content for VhbaContent {
-    type Message = v1::Vhba;
-
-    fn write_into(self, vhba: &mut v1::Vhba) -> Result<(), Failure> {
-        let Self { san, wwn_pool, wwpn, wwnn, qos } = self;
-        let source = wwn_source(wwpn.as_deref(), wwnn.as_deref(), wwn_pool.as_deref()).map_err(Failure::Usage)?;
-        if source.is_some() {
-            vhba.wwn_source = source;
-        }
-        if let Some(san) = san {
-            vhba.san = full(ResourceKind::San, &san);
-        }
-        if let Some(qos) = qos {
-            vhba.qos_policy = full_or_nothing(ResourceKind::QosPolicy, Some(qos.as_str()).filter(|it| !it.is_empty()));
-        }
-        Ok(())
-    }
-}
-
 /// `web-1/eth0`, or the whole resource name, into the profile's resource name and the adapter's own name.
-fn split(name: &str, collection: &str) -> Result<(String, String), Failure> {
+pub fn split(name: &str, collection: &str) -> Result<(String, String), Failure> {
     match name.split('/').collect::<Vec<_>>()[..] {
         [profile, adapter] if !profile.is_empty() && !adapter.is_empty() => {
             Ok((full(ResourceKind::Profile, profile), adapter.to_owned()))
@@ -268,12 +230,12 @@ pub fn mtu_text(mtu: Option<u32>) -> String {
     mtu.map_or_else(|| NOTHING.to_owned(), |octets| octets.to_string())
 }
 
-fn epoch(home: Option<&v1::Home>) -> String {
+pub fn epoch(home: Option<&v1::Home>) -> String {
     home.map_or_else(|| NOTHING.to_owned(), |home| home.epoch.to_string())
 }
 
 /// `up`, `pending`, `failed: the name is taken`; nothing where the adapter is on no server.
-fn device(device: Option<&v1::Device>) -> String {
+pub fn device(device: Option<&v1::Device>) -> String {
     let Some(known) = device.filter(|it| it.state() != v1::DeviceState::Unspecified) else { return NOTHING.to_owned() };
     let state = word(known.state().as_str_name(), "DEVICE_STATE_");
     if known.problem.is_empty() { state } else { format!("{state}: {}", known.problem) }
@@ -291,15 +253,6 @@ pub fn vnic_cells(vnic: &v1::Vnic) -> Vec<String> {
         epoch(vnic.home.as_ref()),
         device(vnic.device.as_ref()),
     ]
-}
-
-/// A row without the name.
-pub fn vhba_cells(vhba: &v1::Vhba) -> Vec<String> {
-    let (san, qos) = (short(&vhba.san), short(&vhba.qos_policy));
-    let home_cells = [home(vhba.home.as_ref()), epoch(vhba.home.as_ref()), device(vhba.device.as_ref())];
-    let mut cells = vec![or_nothing(&vhba.wwpn), or_nothing(&vhba.wwnn), san, qos];
-    cells.extend(home_cells);
-    cells
 }
 
 impl Readable for v1::Vnic {
@@ -324,36 +277,6 @@ impl Readable for v1::Vnic {
             ("LAN", short(&self.lan)),
             ("VLAN", vlan_text(self.vlan.as_ref())),
             ("MTU", mtu_text(self.mtu)),
-            ("QoS", short(&self.qos_policy)),
-            ("home", home(self.home.as_ref())),
-            ("epoch", epoch(self.home.as_ref())),
-            ("device", device(self.device.as_ref())),
-            ("etag", or_nothing(&self.etag)),
-        ]
-    }
-}
-
-impl Readable for v1::Vhba {
-    const HEADINGS: &'static [&'static str] = &["NAME", "WWPN", "WWNN", "SAN", "QOS", "HOME", "EPOCH", "DEVICE"];
-
-    fn row(&self, _now: SystemTime) -> Vec<String> {
-        let mut row = vec![short(&self.name)];
-        row.extend(vhba_cells(self));
-        row
-    }
-
-    fn facts(&self, _now: SystemTime) -> Vec<(&'static str, String)> {
-        let from = match &self.wwn_source {
-            Some(v1::vhba::WwnSource::WwnPool(pool)) => format!("pool {}", short(pool)),
-            Some(v1::vhba::WwnSource::FixedWwns(_)) => "fixed".to_owned(),
-            None => NOTHING.to_owned(),
-        };
-        vec![
-            ("name", short(&self.name)),
-            ("adapter id", self.adapter_id.to_string()),
-            ("WWPN", format!("{} ({from})", or_nothing(&self.wwpn))),
-            ("WWNN", or_nothing(&self.wwnn)),
-            ("SAN", short(&self.san)),
             ("QoS", short(&self.qos_policy)),
             ("home", home(self.home.as_ref())),
             ("epoch", epoch(self.home.as_ref())),

@@ -8,6 +8,8 @@ use comfy_table::Table;
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
+use super::adapter::Content;
+use super::san::SanSettings;
 use super::stamp_facts;
 use crate::cli::Precondition;
 use crate::cli::failure::Failure;
@@ -16,8 +18,9 @@ use crate::cli::session::{PAGE_SIZE, Session, list_all};
 use crate::cli::spec::{by_name, not_both, pair};
 use crate::cli::text::{NOTHING, age, full, short};
 
+/// `S`: what it has beside its uplinks.
 #[derive(Subcommand, Debug)]
-pub enum CloudCommand {
+pub enum CloudCommand<S: Args> {
     /// Lists all.
     List,
     /// Shows one.
@@ -27,8 +30,10 @@ pub enum CloudCommand {
         name: String,
         #[command(flatten)]
         uplinks: Uplinks,
+        #[command(flatten)]
+        settings: S,
     },
-    /// Changes the uplinks that are named; the others stay.
+    /// Changes what is named; the rest stays.
     Update {
         name: String,
         #[command(flatten)]
@@ -36,6 +41,8 @@ pub enum CloudCommand {
         /// Takes away a director's uplink; may be repeated.
         #[arg(long, value_name = "DIRECTOR")]
         remove_uplink: Vec<String>,
+        #[command(flatten)]
+        settings: S,
         #[command(flatten)]
         precondition: Precondition,
     },
@@ -45,6 +52,21 @@ pub enum CloudCommand {
         #[command(flatten)]
         precondition: Precondition,
     },
+}
+
+pub type LanCommand = CloudCommand<LanSettings>;
+pub type SanCommand = CloudCommand<SanSettings>;
+
+/// Nothing.
+#[derive(Args, Debug)]
+pub struct LanSettings {}
+
+impl Content for LanSettings {
+    type Message = v1::Lan;
+
+    fn write_into(self, _lan: &mut v1::Lan) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// By which port each director reaches it.
@@ -81,12 +103,12 @@ impl Uplinks {
 
 macro_rules! cloud {
     (
-        $run:ident, $kind:ident, $Message:ident, $Uplink:ident, $one:ident, $id:ident, $many:ident, $client:ident,
+        $Settings:ident, $kind:ident, $Message:ident, $Uplink:ident, $one:ident, $id:ident, $many:ident, $client:ident,
         $list:ident $ListRequest:ident, $get:ident $GetRequest:ident, $create:ident $CreateRequest:ident,
         $update:ident $UpdateRequest:ident, $delete:ident $DeleteRequest:ident
     ) => {
-        impl CloudCommand {
-            pub async fn $run(self, session: &Session) -> Result<(), Failure> {
+        impl CloudCommand<$Settings> {
+            pub async fn run(self, session: &Session) -> Result<(), Failure> {
                 let mut client = session.$client();
                 let change = session.change();
                 let (request_id, validate_only) = (change.request_id, change.validate_only);
@@ -104,16 +126,18 @@ macro_rules! cloud {
                         let request = v1::$GetRequest { name, stale_ok };
                         session.print_one(&client.$get(session.ask(request)).await?.into_inner());
                     }
-                    Self::Create { name, uplinks } => {
+                    Self::Create { name, uplinks, settings } => {
                         let mut ports = BTreeMap::new();
                         uplinks.add_to(session, &mut ports).await?;
                         let uplinks = ports.into_iter().map(|(director, port)| v1::$Uplink { director, port });
-                        let $one = Some(v1::$Message { uplinks: uplinks.collect(), ..Default::default() });
+                        let mut it = v1::$Message { uplinks: uplinks.collect(), ..Default::default() };
+                        settings.write_into(&mut it)?;
+                        let $one = Some(it);
                         let request = v1::$CreateRequest { $id: name, $one, request_id, validate_only };
                         let response = client.$create(session.ask(request)).await?.into_inner();
                         session.print_changed(&response, response.$one.as_ref(), response.outcome.as_ref(), "created");
                     }
-                    Self::Update { name, uplinks, remove_uplink, precondition } => {
+                    Self::Update { name, uplinks, remove_uplink, settings, precondition } => {
                         let removed: Vec<String> =
                             remove_uplink.iter().map(|name| full(ResourceKind::Director, name)).collect();
                         not_both("uplink", &uplinks.own()?, &removed)?;
@@ -125,6 +149,7 @@ macro_rules! cloud {
                         uplinks.add_to(session, &mut ports).await?;
                         ports.retain(|director, _| !removed.contains(director));
                         it.uplinks = ports.into_iter().map(|(director, port)| v1::$Uplink { director, port }).collect();
+                        settings.write_into(&mut it)?;
                         it.etag = precondition.or(it.etag);
                         let request = v1::$UpdateRequest { $one: Some(it), request_id, validate_only };
                         let response = client.$update(session.ask(request)).await?.into_inner();
@@ -140,36 +165,40 @@ macro_rules! cloud {
                 Ok(())
             }
         }
-
-        impl Readable for v1::$Message {
-            const HEADINGS: &'static [&'static str] = &["NAME", "UPLINKS", "AGE"];
-
-            fn row(&self, now: SystemTime) -> Vec<String> {
-                let uplinks: Vec<String> =
-                    self.uplinks.iter().map(|it| format!("{}={}", short(&it.director), it.port)).collect();
-                let uplinks = if uplinks.is_empty() { NOTHING.to_owned() } else { uplinks.join(" ") };
-                vec![short(&self.name), uplinks, age(self.create_time.as_ref(), now)]
-            }
-
-            fn facts(&self, now: SystemTime) -> Vec<(&'static str, String)> {
-                let mut facts = vec![("name", short(&self.name))];
-                facts.extend(stamp_facts(self.create_time.as_ref(), self.update_time.as_ref(), &self.etag, now));
-                facts
-            }
-
-            fn parts(&self, _now: SystemTime) -> Vec<(&'static str, Table)> {
-                let rows = self.uplinks.iter().map(|it| vec![short(&it.director), it.port.clone()]);
-                vec![("uplinks", table(&["DIRECTOR", "PORT"], rows))]
-            }
-        }
     };
 }
 
 cloud!(
-    run_lan, Lan, Lan, LanUplink, lan, lan_id, lans, lans, list_lans ListLansRequest, get_lan GetLanRequest,
+    LanSettings, Lan, Lan, LanUplink, lan, lan_id, lans, lans, list_lans ListLansRequest, get_lan GetLanRequest,
     create_lan CreateLanRequest, update_lan UpdateLanRequest, delete_lan DeleteLanRequest
 );
 cloud!(
-    run_san, San, San, SanUplink, san, san_id, sans, sans, list_sans ListSansRequest, get_san GetSanRequest,
+    SanSettings, San, San, SanUplink, san, san_id, sans, sans, list_sans ListSansRequest, get_san GetSanRequest,
     create_san CreateSanRequest, update_san UpdateSanRequest, delete_san DeleteSanRequest
 );
+
+/// `d1=lan0 d2=lan0`
+pub fn uplinks_text<'a>(uplinks: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let uplinks: Vec<String> = uplinks.map(|(director, port)| format!("{}={port}", short(director))).collect();
+    if uplinks.is_empty() { NOTHING.to_owned() } else { uplinks.join(" ") }
+}
+
+impl Readable for v1::Lan {
+    const HEADINGS: &'static [&'static str] = &["NAME", "UPLINKS", "AGE"];
+
+    fn row(&self, now: SystemTime) -> Vec<String> {
+        let uplinks = uplinks_text(self.uplinks.iter().map(|it| (&it.director, &it.port)));
+        vec![short(&self.name), uplinks, age(self.create_time.as_ref(), now)]
+    }
+
+    fn facts(&self, now: SystemTime) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("name", short(&self.name))];
+        facts.extend(stamp_facts(self.create_time.as_ref(), self.update_time.as_ref(), &self.etag, now));
+        facts
+    }
+
+    fn parts(&self, _now: SystemTime) -> Vec<(&'static str, Table)> {
+        let rows = self.uplinks.iter().map(|it| vec![short(&it.director), it.port.clone()]);
+        vec![("uplinks", table(&["DIRECTOR", "PORT"], rows))]
+    }
+}

@@ -7,13 +7,13 @@ use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
 use super::cluster::uplink_table;
-use super::drain::{Homes, homes, until_empty, would_stay};
+use super::drain::{before, until_empty, would_stay};
 use super::stamp_facts;
-use crate::cli::{Format, Precondition};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, render, say};
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
 use crate::cli::text::{age, full, full_or_nothing, or_nothing, short, word};
+use crate::cli::{Format, Precondition};
 
 #[derive(Subcommand, Debug)]
 pub enum DirectorCommand {
@@ -199,7 +199,7 @@ async fn remove(session: &Session, name: &str, precondition: Precondition) -> Re
 async fn drain(session: &Session, name: &str, no_wait: bool, precondition: Precondition) -> Result<(), Failure> {
     let change = session.change();
     let director = full(ResourceKind::Director, name);
-    let before = if no_wait { Homes::new() } else { homes(session).await? };
+    let before = before(session, &director).await?;
     let request = v1::DrainDirectorRequest {
         name: director.clone(),
         etag: precondition.etag(),
@@ -207,16 +207,14 @@ async fn drain(session: &Session, name: &str, no_wait: bool, precondition: Preco
         validate_only: change.validate_only,
     };
     let mut response = session.directors().drain_director(session.ask(request)).await?.into_inner();
-    if !no_wait && !session.dry_run() {
-        until_empty(session, &director, &before).await?;
+    if session.dry_run() {
+        let effects = response.outcome.as_ref().map(|it| it.effects.as_slice()).unwrap_or_default();
+        would_stay(&director, &before.homes, effects).iter().for_each(|stays| eprintln!("{stays}"));
+    } else if !no_wait {
+        until_empty(session, &director, before).await?;
         response.director = Some(get(session, name, false).await?);
     }
     session.print_changed(&response, response.director.as_ref(), response.outcome.as_ref(), "drained");
-    if let Some(outcome) = response.outcome.filter(|_| session.dry_run())
-        && let Some(stays) = would_stay(&director, &before, &outcome.effects)
-    {
-        eprintln!("{stays}");
-    }
     Ok(())
 }
 

@@ -23,7 +23,18 @@ const ALL_PROFILES: &str = "profiles/-";
 /// The home of every adapter that has one; both by resource name.
 pub type Homes = BTreeMap<String, String>;
 
-pub async fn homes(session: &Session) -> Result<Homes, Failure> {
+/// How it was before the drain.
+pub struct Before {
+    pub homes: Homes,
+    led: bool,
+}
+
+pub async fn before(session: &Session, director: &str) -> Result<Before, Failure> {
+    let (_, leader) = look(session, director).await?;
+    Ok(Before { homes: homes(session).await?, led: leader == director })
+}
+
+async fn homes(session: &Session) -> Result<Homes, Failure> {
     let request = v1::ListVnicsRequest { parent: ALL_PROFILES.into(), page_size: PAGE_SIZE, ..Default::default() };
     let vnics = list_all!(session, vnics.list_vnics(request), vnics).into_iter().map(|it| (it.name, it.home));
     let request = v1::ListVhbasRequest { parent: ALL_PROFILES.into(), page_size: PAGE_SIZE, ..Default::default() };
@@ -33,34 +44,30 @@ pub async fn homes(session: &Session) -> Result<Homes, Failure> {
 }
 
 /// Waits until the drained director is empty, no longer than a call may take, and tells each step as it is seen.
-pub async fn until_empty(session: &Session, director: &str, before: &Homes) -> Result<(), Failure> {
+pub async fn until_empty(session: &Session, director: &str, before: Before) -> Result<(), Failure> {
     let end = Instant::now() + session.timeout();
-    let mut led = leads(session, director).await?;
+    let Before { homes: had, mut led } = before;
     loop {
         let (count, leader) = look(session, director).await?;
-        if led && leader != director && !leader.is_empty() {
+        // While nobody leads it may be elected again.
+        let leads = leader.is_empty() || leader == director;
+        if led && !leads {
             eprintln!("{} leads", short(&leader));
             led = false;
         }
         let over = Instant::now() >= end;
-        if (count == 0 && !led) || over {
+        if over || (count == 0 && !leads) {
             let now = homes(session).await?;
-            moved(director, before, &now).iter().for_each(|line| eprintln!("{line}"));
+            moved(director, &had, &now).iter().for_each(|line| eprintln!("{line}"));
             let left: BTreeSet<String> = now.into_iter().filter(|(_, home)| home == director).map(|it| it.0).collect();
-            if left.is_empty() && !led {
+            if left.is_empty() && !leads {
                 return Ok(());
             }
-            if over {
-                let could_go = could_go(session, director, &left).await?;
-                return Err(Failure::NotInForce(not_empty(session.timeout(), director, &left, &could_go, led)));
-            }
+            let could_go = could_go(session, director, &left).await?;
+            return Err(Failure::NotInForce(not_empty(session.timeout(), director, &left, &could_go, leads)));
         }
         sleep(LOOK_AGAIN).await;
     }
-}
-
-async fn leads(session: &Session, director: &str) -> Result<bool, Failure> {
-    Ok(look(session, director).await?.1 == director)
 }
 
 /// How many adapters it has, and who leads.

@@ -7,6 +7,7 @@ use comfy_table::Table;
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
+use super::vhba::milliseconds;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, table};
 use crate::cli::session::Session;
@@ -108,6 +109,12 @@ impl Readable for v1::Failover {
                 since(start, it.announce_time.as_ref()),
             ]
         });
-        vec![("moves", table(&["ADAPTER", "FROM", "TO", "EPOCH", "CARRYING", "ANNOUNCED"], rows))]
+        let mut parts = vec![("moves", table(&["ADAPTER", "FROM", "TO", "EPOCH", "CARRYING", "ANNOUNCED"], rows))];
+        let fenced = self.moves.iter().filter(|it| !it.phases.is_empty());
+        let fences: Vec<_> = fenced.map(|it| vec![short(&it.resource), milliseconds(&it.phases)]).collect();
+        if !fences.is_empty() {
+            parts.push(("fences of vHBAs, ms", table(&["ADAPTER", "PHASES"], fences)));
+        }
+        parts
     }
 }

@@ -12,12 +12,14 @@ mod golden;
 mod pool;
 mod profile;
 mod qos;
+mod san;
 mod server;
 mod settle;
 mod template;
+mod vhba;
 
-pub use adapter::{VhbaCommand, VnicCommand};
-pub use cloud::CloudCommand;
+pub use adapter::VnicCommand;
+pub use cloud::{LanCommand, SanCommand};
 pub use cluster::ClusterCommand;
 pub use director::DirectorCommand;
 pub use event::EventCommand;
@@ -27,6 +29,7 @@ pub use profile::ProfileCommand;
 pub use qos::QosCommand;
 pub use server::ServerCommand;
 pub use template::TemplateCommand;
+pub use vhba::VhbaCommand;
 
 use std::time::SystemTime;
 

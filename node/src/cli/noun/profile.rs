@@ -7,9 +7,10 @@ use comfy_table::Table;
 use twinrail_proto::domain::ResourceKind;
 use twinrail_proto::grpc::v1;
 
-use super::adapter::{vhba_cells, vnic_cells};
+use super::adapter::vnic_cells;
 use super::settle::{Goal, settle};
 use super::stamp_facts;
+use super::vhba::vhba_cells;
 use crate::cli::Precondition;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Readable, table};

@@ -1,0 +1,38 @@
+//! The check of a vHBA's disk through takeovers of every kind, beside a slow array; and its control: where directors do not fence,
+//! the same check finds stale reads.
+
+use anyhow::{Result, bail, ensure};
+use twinrail_chaos_tests::consistency::check::{CheckOptions, run};
+use twinrail_chaos_tests::lab::remnants;
+
+/// Each kind once.
+const TAKEOVERS: usize = 6;
+/// The control may take so many for each of its seeds.
+const CONTROL_TAKEOVERS: usize = 12;
+const CONTROL_SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
+
+#[test]
+fn nothing_acknowledged_is_lost_or_overwritten_through_takeovers_of_every_kind() -> Result<()> {
+    let _turn = remnants::turn()?;
+    let options = CheckOptions { seed: 1, takeovers: TAKEOVERS, skip_fence: false, until_violation: false };
+    let verdict = run(&options)?;
+    println!("{verdict}");
+    ensure!(verdict.is_clean(), "{verdict}");
+    ensure!(verdict.gaps.len() == TAKEOVERS && verdict.writes > 1_000, "the check did too little: {verdict}");
+    Ok(())
+}
+
+#[test]
+fn without_a_fence_the_same_check_finds_stale_reads() -> Result<()> {
+    let _turn = remnants::turn()?;
+    for seed in CONTROL_SEEDS {
+        let options = CheckOptions { seed, takeovers: CONTROL_TAKEOVERS, skip_fence: true, until_violation: true };
+        let verdict = run(&options)?;
+        println!("without a fence: {verdict}");
+        ensure!(verdict.torn == 0, "no fence is missing that keeps blocks whole: {verdict}");
+        if verdict.stale > 0 {
+            return Ok(());
+        }
+    }
+    bail!("no stale read in {CONTROL_TAKEOVERS} takeovers without a fence, on any seed: the check proves nothing")
+}
