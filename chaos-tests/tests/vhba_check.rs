@@ -3,6 +3,7 @@
 
 use anyhow::{Result, bail, ensure};
 use twinrail_chaos_tests::consistency::check::{CheckOptions, run};
+use twinrail_chaos_tests::lab::array::Slowness;
 use twinrail_chaos_tests::lab::remnants;
 
 /// Each kind once.
@@ -14,7 +15,8 @@ const CONTROL_SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
 #[test]
 fn nothing_acknowledged_is_lost_or_overwritten_through_takeovers_of_every_kind() -> Result<()> {
     let _turn = remnants::turn()?;
-    let options = CheckOptions { seed: 1, takeovers: TAKEOVERS, skip_fence: false, until_violation: false };
+    let slowness = Slowness::harsh(1);
+    let options = CheckOptions { seed: 1, takeovers: TAKEOVERS, slowness, skip_fence: false, until_violation: false };
     let verdict = run(&options)?;
     println!("{verdict}");
     ensure!(verdict.is_clean(), "{verdict}");
@@ -26,7 +28,9 @@ fn nothing_acknowledged_is_lost_or_overwritten_through_takeovers_of_every_kind()
 fn without_a_fence_the_same_check_finds_stale_reads() -> Result<()> {
     let _turn = remnants::turn()?;
     for seed in CONTROL_SEEDS {
-        let options = CheckOptions { seed, takeovers: CONTROL_TAKEOVERS, skip_fence: true, until_violation: true };
+        let slowness = Slowness::harsh(seed);
+        let takeovers = CONTROL_TAKEOVERS;
+        let options = CheckOptions { seed, takeovers, slowness, skip_fence: true, until_violation: true };
         let verdict = run(&options)?;
         println!("without a fence: {verdict}");
         ensure!(verdict.torn == 0, "no fence is missing that keeps blocks whole: {verdict}");

@@ -29,7 +29,7 @@ fn ext4_lives_through_ten_takeovers() -> Result<()> {
         let device = vhba.luns.iter().find(|it| it.lun == 1).context("no disk")?.device.clone();
         let mut writer = FileWriter::start(&storage.lab, "s1", &device)?;
         writer.wait_for_files(1)?;
-        for plan in series(SEED, TAKEOVERS) {
+        for plan in series(SEED).take(TAKEOVERS) {
             take_over(&mut storage.lab, plan, || writer.files())?;
         }
         let files = writer.finish()?;

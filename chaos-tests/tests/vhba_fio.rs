@@ -44,7 +44,7 @@ fn fio_verifies_what_it_writes_through_takeovers() -> Result<()> {
             let changed = std::fs::metadata(&medium).and_then(|it| it.modified()).context("the medium has no time")?;
             Ok(changed.duration_since(UNIX_EPOCH).context("a time before 1970")?.as_nanos() as u64)
         };
-        for plan in series(SEED, TAKEOVERS) {
+        for plan in series(SEED).take(TAKEOVERS) {
             take_over(&mut storage.lab, plan, written)?;
             ensure!(fio.is_running()?, "fio has ended: see {}", fio.log().display());
         }

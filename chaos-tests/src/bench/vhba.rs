@@ -155,7 +155,7 @@ fn gaps(storage: &mut Storage) -> Result<()> {
     let takeovers = cuts.collect::<Result<Vec<_>>>();
     let tally = load.finish()?;
     let gap = |from, to| milliseconds(tally.gaps.longest(from, to));
-    let gaps: Vec<f64> = takeovers?.iter().map(|it| gap(it.from, it.to)).collect();
+    let gaps: Vec<f64> = takeovers?.iter().flatten().map(|it| gap(it.from, it.to)).collect();
     let longest = gaps.iter().copied().fold(0.0, f64::max);
     println!(
         "Power cuts of the disk's home, 48 commands in flight: gap of {:.0} ms (median of {POWER_CUTS}), {longest:.0} ms \

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use twinrail_chaos_tests::consistency::check::{self, CheckOptions};
+use twinrail_chaos_tests::lab::array::Slowness;
 use twinrail_chaos_tests::lab::remnants;
 
 #[derive(Parser)]
@@ -19,6 +20,9 @@ struct Options {
     /// Directors do not fence: the check must then find stale reads, or it proves nothing.
     #[arg(long)]
     skip_fence: bool,
+    /// More of the array's writes are slow, and slower: for builds and machines that do few writes a second.
+    #[arg(long)]
+    harsh: bool,
 }
 
 fn main() -> ExitCode {
@@ -34,12 +38,12 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<bool> {
     let _turn = remnants::turn()?;
-    let Options { seed: seeds, takeovers, skip_fence } = options;
     let mut clean = true;
-    for seed in seeds {
-        println!("seed {seed}, {takeovers} takeovers");
-        let options =
-            CheckOptions { seed: *seed, takeovers: *takeovers, skip_fence: *skip_fence, until_violation: false };
+    for &seed in &options.seed {
+        println!("seed {seed}, {} takeovers", options.takeovers);
+        let slowness = if options.harsh { Slowness::harsh(seed) } else { Slowness::usual(seed) };
+        let Options { takeovers, skip_fence, .. } = *options;
+        let options = CheckOptions { seed, takeovers, slowness, skip_fence, until_violation: false };
         let verdict = check::run(&options)?;
         println!("seed {seed}: {verdict}");
         clean &= verdict.is_clean();

@@ -22,6 +22,7 @@ pub struct CheckOptions {
     /// What the load and the faults are drawn from.
     pub seed: u64,
     pub takeovers: usize,
+    pub slowness: Slowness,
     /// Directors do not fence: the check must then find stale reads, or it proves nothing.
     pub skip_fence: bool,
     /// No takeover after the first violation.
@@ -35,8 +36,7 @@ pub fn run(options: &CheckOptions) -> Result<Verdict> {
         let trial = toml::Table::from_iter([("skip_fence".to_owned(), true.into())]);
         layout.director_extra.insert("trial".to_owned(), trial.into());
     }
-    let slowness = Slowness::usual(options.seed);
-    Storage::deployed(layout, Some(slowness), &[(LUN, MEBIBYTES)])?.check(|storage| {
+    Storage::deployed(layout, Some(options.slowness), &[(LUN, MEBIBYTES)])?.check(|storage| {
         let cli = storage.cli()?;
         let load = RunningLoad::start(&storage.lab.export(&cli, LUN)?, options.seed)?;
         load.shared.set_epoch(cli.vhba(VHBA)?.epoch()?);
@@ -55,15 +55,21 @@ pub fn run(options: &CheckOptions) -> Result<Verdict> {
 }
 
 fn take_over_each(lab: &mut Lab, load: &RunningLoad, options: &CheckOptions) -> Result<Vec<Takeover>> {
-    let mut takeovers = Vec::new();
-    for (number, plan) in (1..).zip(series(options.seed, options.takeovers)) {
-        if options.until_violation && load.shared.violations() > 0 {
+    let mut takeovers: Vec<Takeover> = Vec::new();
+    for plan in series(options.seed) {
+        let over = options.until_violation && load.shared.violations() > 0;
+        if over || takeovers.len() == options.takeovers {
             break;
         }
+        let number = takeovers.len() + 1;
         let done = take_over(lab, plan, || load.progress()).with_context(|| format!("takeover {number}"))?;
+        let fault = plan.fault;
+        let Some(done) = done else {
+            println!("       {fault:?}: it woke up before anybody had taken its place");
+            continue;
+        };
         load.shared.set_epoch(done.epoch);
-        let took = milliseconds(done.to - done.from);
-        let (fault, violations) = (plan.fault, load.shared.violations());
+        let (took, violations) = (milliseconds(done.to - done.from), load.shared.violations());
         println!("  {number:>3}  {fault:?}: another home answered after {took} ms; {violations} violations so far");
         takeovers.push(done);
     }

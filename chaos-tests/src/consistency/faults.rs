@@ -20,6 +20,9 @@ const REST_MS: std::ops::Range<u64> = 100..400;
 /// How long a director hangs or is cut off, in ms: from less than a takeover takes to longer than its lease.
 const AWAY_MS: std::ops::Range<u64> = 300..4_000;
 
+/// A director that has woken up is the home still, or another one is, after this.
+const AWAKE_FOR: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Links cut, then SIGKILL.
@@ -43,20 +46,18 @@ pub struct Plan {
     pub fault: Fault,
 }
 
-/// The series of a seed.
-pub fn series(seed: u64, takeovers: usize) -> Vec<Plan> {
+/// The series of a seed. It does not end.
+pub fn series(seed: u64) -> impl Iterator<Item = Plan> {
     let mut random = SmallRng::seed_from_u64(seed);
-    let mut plans = Vec::new();
-    while plans.len() < takeovers {
+    std::iter::repeat_with(move || {
         let mut away = || Duration::from_millis(random.random_range(AWAY_MS));
         let (cut, rails, zombie) = (Fault::CutOff(away()), Fault::RailsCut(away()), Fault::Zombie(away()));
         let mut round = [Fault::PowerCut, cut, rails, zombie, Fault::Drain, Fault::Move];
         round.shuffle(&mut random);
         let rest = |random: &mut SmallRng| Duration::from_millis(random.random_range(REST_MS));
-        plans.extend(round.map(|fault| Plan { rest: rest(&mut random), fault }));
-    }
-    plans.truncate(takeovers);
-    plans
+        round.map(|fault| Plan { rest: rest(&mut random), fault })
+    })
+    .flatten()
 }
 
 /// A takeover that was done.
@@ -69,8 +70,8 @@ pub struct Takeover {
 }
 
 /// Does what the plan says to the home that the disk has now, waits until another one answers, and heals the cluster. The
-/// disk answers when `progress` changes.
-pub fn take_over(lab: &mut Lab, plan: Plan, mut progress: impl FnMut() -> Result<u64>) -> Result<Takeover> {
+/// disk answers when `progress` changes. None: the home woke up before anybody had taken its place, and went on.
+pub fn take_over(lab: &mut Lab, plan: Plan, mut progress: impl FnMut() -> Result<u64>) -> Result<Option<Takeover>> {
     std::thread::sleep(plan.rest);
     let before = lab.any_cli()?.vhba(VHBA)?;
     let home = before.home().to_owned();
@@ -79,7 +80,7 @@ pub fn take_over(lab: &mut Lab, plan: Plan, mut progress: impl FnMut() -> Result
     let cli = lab.cli(&other)?;
     let from = clock::now();
     begin(lab, &cli, &home, &other, plan.fault)?;
-    let after = wait_for_another(&cli, &before).with_context(|| format!("after {plan:?} of {home}"))?;
+    let after = wait_for_another(&cli, &before, plan.fault).with_context(|| format!("after {plan:?} of {home}"))?;
     let then = progress()?;
     eventually(
         TAKEN_OVER_WITHIN,
@@ -90,7 +91,7 @@ pub fn take_over(lab: &mut Lab, plan: Plan, mut progress: impl FnMut() -> Result
     end(lab, &cli, &home, plan.fault, from)?;
     let names = lab.layout.director_names();
     cli.wait_for_cluster(RETURNS_WITHIN, |cluster| names.iter().all(|name| cluster.is_alive(name)))?;
-    Ok(Takeover { from, to, epoch: after.epoch()? })
+    Ok(after.map(|epoch| Takeover { from, to, epoch }))
 }
 
 fn begin(lab: &mut Lab, cli: &Cli, home: &str, other: &str, fault: Fault) -> Result<()> {
@@ -104,7 +105,10 @@ fn begin(lab: &mut Lab, cli: &Cli, home: &str, other: &str, fault: Fault) -> Res
             lab.resume(home)
         }
         Fault::Drain => cli.run(&format!("director drain {home}")).map(drop),
-        Fault::Move => cli.run(&format!("vhba move {VHBA} --to {other}")).map(drop),
+        // Refused as long as the leader has not heard from that director again, which was lost a moment ago.
+        Fault::Move => eventually(RETURNS_WITHIN, "a move to another director", || {
+            Ok(cli.run(&format!("vhba move {VHBA} --to {other}")).ok().map(drop))
+        }),
     }
 }
 
@@ -121,10 +125,17 @@ fn end(lab: &mut Lab, cli: &Cli, home: &str, fault: Fault, from: Nanos) -> Resul
     }
 }
 
-fn wait_for_another(cli: &Cli, before: &Vhba) -> Result<Vhba> {
+/// The epoch of another home. None: one that has woken up is the home still.
+fn wait_for_another(cli: &Cli, before: &Vhba, fault: Fault) -> Result<Option<u64>> {
     let old = before.epoch()?;
     let another = |vhba: &Vhba| vhba.epoch().is_ok_and(|it| it > old) && vhba.home() != before.home();
-    cli.wait_for_vhba(VHBA, TAKEN_OVER_WITHIN, another)
+    if !matches!(fault, Fault::Zombie(_)) {
+        return cli.wait_for_vhba(VHBA, TAKEN_OVER_WITHIN, another)?.epoch().map(Some);
+    }
+    // What was decided while it slept is known by now, or soon.
+    std::thread::sleep(AWAKE_FOR);
+    let now = cli.wait_for_vhba(VHBA, TAKEN_OVER_WITHIN, |vhba| !vhba.home().is_empty())?;
+    Ok(Some(now.epoch()?).filter(|_| another(&now)))
 }
 
 #[cfg(test)]
@@ -133,11 +144,10 @@ mod tests {
 
     #[test]
     fn a_seed_gives_one_series_with_every_kind_in_it() {
-        let series_of_one = series(1, 50);
-        assert_eq!(series_of_one, series(1, 50));
-        assert_ne!(series_of_one, series(2, 50));
-        assert_eq!(series_of_one.len(), 50);
-        let kinds: Vec<_> = series(3, 6).iter().map(|it| std::mem::discriminant(&it.fault)).collect();
+        let first = |seed, count| series(seed).take(count).collect::<Vec<_>>();
+        assert_eq!(first(1, 50), first(1, 50));
+        assert_ne!(first(1, 50), first(2, 50));
+        let kinds: Vec<_> = first(3, 6).iter().map(|it| std::mem::discriminant(&it.fault)).collect();
         assert!((1..6).all(|at| !kinds[..at].contains(&kinds[at])), "each kind once in six: {kinds:?}");
     }
 }

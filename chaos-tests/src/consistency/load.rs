@@ -18,7 +18,7 @@ use crate::measure::clock::{self, Nanos};
 /// Commands in flight.
 pub const DEPTH: usize = 48;
 /// Blocks that were written last: what is likely to be overwritten by something old is written and read again soon.
-const RECENT: usize = 64;
+const RECENT: usize = 32;
 /// How often a block is drawn before the turn is left out: nearly all are in use then.
 const DRAWS: usize = 8;
 /// The share of FLUSH among the commands: what file systems send too.

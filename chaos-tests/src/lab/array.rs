@@ -44,6 +44,11 @@ impl Slowness {
         Self { seed, per_100_000: 500, shortest: Duration::from_millis(150), longest: Duration::from_millis(400) }
     }
 
+    /// Two percent take 150 to 900 ms: where few writes a second are done, some are still on their way whenever a home is lost.
+    pub fn harsh(seed: u64) -> Self {
+        Self { seed, per_100_000: 2_000, shortest: Duration::from_millis(150), longest: Duration::from_millis(900) }
+    }
+
     /// Makes the writes of a program slow.
     pub fn apply(&self, command: &mut Command, shim: &Path) {
         let Self { seed, per_100_000, shortest, longest } = self;
