@@ -97,9 +97,8 @@ pub fn reap_orphans() -> Result<()> {
 /// Kills every process in the lab's namespaces, removes these, and then the note of its owner. Logs stay.
 pub fn remove(id: &LabId) -> Result<()> {
     let namespaces = namespaces(id)?;
-    // While their makers live: afterwards the kernel tells only a part of the path.
-    let loops = loop_devices(id)?;
     namespaces.iter().try_for_each(|name| kill_all(name))?;
+    let loops = loop_devices(id)?;
     for device in &loops {
         shell::run(Command::new("losetup").arg("--detach").arg(device))?;
     }
@@ -129,17 +128,28 @@ pub fn namespaces(id: &LabId) -> Result<Vec<String>> {
 
 /// The loop devices whose files are in the lab's folder: the one thing of a server that is not in a namespace.
 fn loop_devices(id: &LabId) -> Result<Vec<PathBuf>> {
-    let folder = id.run_dir().display().to_string();
+    let marks = loop_marks(id);
     let mut found = Vec::new();
     for entry in fs::read_dir(BLOCK_DEVICES).with_context(|| format!("could not list {BLOCK_DEVICES}"))? {
         let entry = entry.with_context(|| format!("could not list {BLOCK_DEVICES}"))?;
         // A device that is no loop device, or has no file, has no such entry.
         let file = fs::read_to_string(entry.path().join("loop/backing_file")).unwrap_or_default();
-        if file.contains(&folder) {
+        if marks.iter().any(|mark| file.contains(mark)) {
             found.push(Path::new("/dev").join(entry.file_name()));
         }
     }
     Ok(found)
+}
+
+/// What the path of such a file has in it: the lab's folder, or, where the file is in a mount of a server's own, that server's
+/// machine id, which agents give their files' names.
+fn loop_marks(id: &LabId) -> Vec<String> {
+    let folder = id.run_dir();
+    // A lab that ends before its servers have started has no ids, or no folder any more.
+    let machines = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let ids = machines.filter_map(|it| fs::read_to_string(it.path().join("machine-id")).ok());
+    let ids = ids.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
+    ids.chain([folder.display().to_string()]).collect()
 }
 
 fn is_orphan(id: &LabId) -> bool {
