@@ -71,11 +71,11 @@ mod tests {
     /// What is said when the port looks like this at these times, in ms.
     fn said(seen: &[(u64, UplinkState)]) -> Vec<(u64, UplinkState)> {
         let mut uplinks = Uplinks::default();
-        let mut look = |&(at, state): &(u64, UplinkState)| {
+        let look = |&(at, state): &(u64, UplinkState)| {
             let changed = uplinks.observe(&BTreeMap::from([(lan(), state)]), Moment::from_millis(at));
             changed.into_iter().map(move |(_, state)| (at, state)).collect::<Vec<_>>()
         };
-        seen.iter().flat_map(|it| look(it)).collect()
+        seen.iter().flat_map(look).collect()
     }
 
     #[test]
