@@ -34,7 +34,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(3);
 /// Most octets of a request: what the directors take. A larger one fails before it is sent.
 const MAX_REQUEST: usize = 4 << 20;
 /// Methods that start so change nothing.
-const READS: [&str; 3] = ["Get", "List", "Watch"];
+const READS: [&str; 4] = ["Get", "List", "Watch", "Rescan"];
 
 /// All endpoints; clones share what they learnt.
 #[derive(Clone)]

@@ -43,8 +43,7 @@ pub(super) fn read_uplinks<P>(
     for (i, (director, port)) in pairs.enumerate() {
         let at = at.index(i);
         let port = problems.check(&at.field("port"), read_port(port));
-        let director = parse_reference(ResourceKind::Director, &director, &at.field("director"), problems);
-        let Some((director, port)) = director.zip(port) else {
+        let Some(director) = parse_reference(ResourceKind::Director, &director, &at.field("director"), problems) else {
             complete = false;
             continue;
         };
@@ -53,7 +52,8 @@ pub(super) fn read_uplinks<P>(
         }
         uplinks.insert(director, port);
     }
-    complete.then_some(uplinks)
+    let all = uplinks.into_iter().map(|(director, port)| Some((director, port?))).collect();
+    if complete { all } else { None }
 }
 
 /// What the kernel takes as the name of a device (`dev_valid_name` in net/core/dev.c).

@@ -59,7 +59,7 @@ pub struct Director {
 
 fn addresses(test: u8, machine: u8) -> RailAddresses {
     let [_, _, high, low] = std::process::id().to_be_bytes();
-    let on = |rail: u8| IpAddr::V4(Ipv4Addr::new(127, 64 | high & 0x3f, low, test << 4 | rail << 3 | machine));
+    let on = |rail: u8| IpAddr::V4(Ipv4Addr::new(127, 128 | high & 0x3f, low, test << 4 | rail << 3 | machine));
     RailAddresses { a: on(0), b: on(1) }
 }
 
