@@ -1,6 +1,6 @@
 //! Two directors on a thread of their own, and a SAN of files, over real TCP on loopback.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -116,7 +116,8 @@ fn run(mut directors: [TcpTargets; 2], hears: &Receiver<Word>) {
                     server: name("s1"),
                     credits: TargetConfig::DEFAULT_CREDITS,
                 };
-                let target = Target::new(config, fenced_session(&*san));
+                let mut target = Target::new(config, fenced_session(&*san));
+                target.admit(&shown(), monotonic_ns());
                 directors[director as usize - 1].insert(ADAPTER, target).expect("in its place");
             }
             Ok(Word::Nobody) => directors.iter_mut().for_each(|it| it.remove(ADAPTER, RefusalCause::NotHome)),
@@ -128,6 +129,11 @@ fn run(mut directors: [TcpTargets; 2], hears: &Receiver<Word>) {
         }
         std::thread::sleep(Duration::from_micros(50));
     }
+}
+
+/// More than any of these tests shows.
+fn shown() -> BTreeSet<Lun> {
+    (0..64).map(|number| Lun::new(number).expect("a LUN")).collect()
 }
 
 /// Logged in, with the unit attentions of that cleared.
