@@ -133,7 +133,7 @@ fn run(mut directors: [TcpTargets; 2], hears: &Receiver<Word>) {
 
 /// More than any of these tests shows.
 fn shown() -> BTreeSet<Lun> {
-    (0..64).map(|number| Lun::new(number).expect("a LUN")).collect()
+    (0..512).map(|number| Lun::new(number).expect("a LUN")).collect()
 }
 
 /// Logged in, with the unit attentions of that cleared.
