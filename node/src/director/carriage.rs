@@ -260,9 +260,10 @@ async fn publish(core: &Core, touched: &Touched, renew: &Renew) {
     }
     let vhbas = core.vhbas.publish(&core.state, renew);
     publish_vnics(core, touched);
-    vhbas.await;
+    // Servers follow their vNICs at once; what is admitted of vHBAs is told when it is.
     core.carriage.published.send_replace(());
     core.agents.notify((!touched.everybody).then_some(&touched.servers));
+    vhbas.await;
 }
 
 fn publish_vnics(core: &Core, touched: &Touched) {
