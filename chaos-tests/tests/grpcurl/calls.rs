@@ -55,8 +55,8 @@ pub const CALLS: &[Call] = &[
     refuses("LanService/CreateLan", r#"{"lanId": "No Name", "lan": {}}"#, &["BadRequest", "lan_id"]),
 
     // SANs, pools, QoS policies.
-    answers("SanService/CreateSan", r#"{"sanId": "array", "san": {"uplinks": [{"director": "directors/d1", "port": "san0"}]}}"#, &[("/san/name", r#""sans/array""#)]),
-    answers("SanService/UpdateSan", r#"{"san": {"name": "sans/array", "uplinks": [{"director": "directors/d1", "port": "san0"}, {"director": "directors/d2", "port": "san0"}, {"director": "directors/d3", "port": "san0"}]}}"#, &[("/san/uplinks/2/director", r#""directors/d3""#)]),
+    answers("SanService/CreateSan", r#"{"sanId": "array", "san": {"uplinks": [{"director": "directors/d1", "port": "iscsi://192.0.2.7:3260/iqn.2026-11.net.example:array"}]}}"#, &[("/san/name", r#""sans/array""#)]),
+    answers("SanService/UpdateSan", r#"{"san": {"name": "sans/array", "uplinks": [{"director": "directors/d1", "port": "iscsi://192.0.2.7:3260/iqn.2026-11.net.example:array"}, {"director": "directors/d2", "port": "iscsi://192.0.2.7:3260/iqn.2026-11.net.example:array"}, {"director": "directors/d3", "port": "iscsi://192.0.2.7:3260/iqn.2026-11.net.example:array"}]}}"#, &[("/san/uplinks/2/director", r#""directors/d3""#)]),
     answers("SanService/GetSan", r#"{"name": "sans/array"}"#, &[("/uplinks/1/director", r#""directors/d2""#)]),
     answers("SanService/ListSans", r#"{"staleOk": false}"#, &[("/sans/0/name", r#""sans/array""#), ("/totalSize", "1")]),
     answers("PoolService/CreatePool", r#"{"poolId": "wwns", "pool": {"wwn": {"ranges": [{"first": "50:00:00:00:00:00:01:00", "last": "50:00:00:00:00:00:01:ff"}]}, "quarantine": "60s"}}"#, &[("/pool/name", r#""pools/wwns""#), ("/pool/quarantine", r#""60s""#)]),
@@ -107,6 +107,8 @@ pub const CALLS: &[Call] = &[
     answers("VnicService/MoveVnicHome", r#"{"name": "profiles/web-1/vnics/eth0", "director": "directors/{not:home}"}"#, &[("/vnic/home/director", r#""directors/{not:home}""#)]),
     answers("VnicService/GetVnic", r#"{"name": "profiles/web-1/vnics/eth0"}"#, &[("/home/director", r#""directors/{not:home}""#)]),
     answers("VhbaService/GetVhba", r#"{"name": "profiles/db-1/vhbas/hba0"}"#, &[]).remembering(&[("home", "/home/director")]),
+    answers("VhbaService/RescanVhba", r#"{"name": "profiles/db-1/vhbas/hba0"}"#, &[("/vhba/session/director", r#""directors/{home}""#), ("/vhba/session/phase", r#""login""#)]),
+    refuses("VhbaService/RescanVhba", r#"{"name": "profiles/db-1/vhbas/hba9"}"#, &["ErrorInfo", "hba9"]),
     answers("VhbaService/MoveVhbaHome", r#"{"name": "profiles/db-1/vhbas/hba0", "director": "directors/{not:home}"}"#, &[("/vhba/home/director", r#""directors/{not:home}""#)]),
     answers("FailoverService/ListFailovers", r#"{"pageSize": 1}"#, &[("/failovers/0/moves/0/resource", r#""profiles/db-1/vhbas/hba0""#), ("/failovers/0/moves/0/from", r#""directors/{home}""#)]).remembering(&[("failover", "/failovers/0/name")]),
     answers("FailoverService/GetFailover", r#"{"name": "failovers/{failover}"}"#, &[("/moves/0/to", r#""directors/{not:home}""#), ("/operator", "{}")]),

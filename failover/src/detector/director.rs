@@ -63,6 +63,11 @@ impl Watched {
         }
     }
 
+    /// By any path, now.
+    pub fn is_heard(&self) -> bool {
+        self.up != [false; 2]
+    }
+
     pub fn on_path(&mut self, rail: Rail, change: PathChange, now: Moment) {
         match change {
             PathChange::Up => {

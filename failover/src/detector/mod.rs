@@ -11,6 +11,7 @@
 //! | a director is lost | both its paths have been down for `lost_after` | 80 ms |
 //! | a lost director is back | a path has been up for `hold_down` | 300 ms |
 //! | a director was never there | nothing was heard of it for `never_heard` | 3 s |
+//! | less than a majority has a path up: nobody's adapters are given away | at once | |
 //! | after less than a majority was heard of, the others are waited for | at most `gathering`, until all are trusted | 1.5 s |
 //! | a server has lost its paths | both its paths to a *trusted* director have been down for `lost_after` | 80 ms |
 //!
@@ -150,6 +151,13 @@ impl Detector {
         let until = self.short_at? + self.timing.gathering;
         let all_back = self.directors.values().all(|it| it.standing() == Standing::Trusted);
         (now < until && !all_back).then_some(until)
+    }
+
+    /// Whether this director and those that it has a path to are a majority. Without one no plan can be committed, and a plan
+    /// that is made all the same, of the first of many that fall silent, would come true when they are all back.
+    pub fn hears_majority(&self) -> bool {
+        let heard = 1 + self.directors.values().filter(|it| it.is_heard()).count();
+        heard * 2 > self.directors.len() + 1
     }
 
     fn note_majority(&mut self, now: Moment) {

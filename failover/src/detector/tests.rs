@@ -146,3 +146,16 @@ fn forgotten_servers_and_directors_leave_nothing_behind() {
     detector.on_report(&name("s1"), &name("d9"), Rail::A, true, at(9999));
     assert_eq!(detector.reach(at(9999)), Reach::default(), "unknown directors are ignored");
 }
+
+#[test]
+fn who_hears_nobody_gives_nothing_away_though_one_is_lost_before_the_other() {
+    let mut detector = quiet_cluster();
+    cut(&mut detector, "d2", at(1000));
+    assert!(detector.hears_majority());
+    cut(&mut detector, "d3", at(1010));
+    assert!(!detector.hears_majority());
+    assert_eq!(detector.tick(at(1080)).len(), 1, "d2 is lost, d3 not yet");
+    assert_eq!(detector.gathering(at(1080)), None);
+    detector.on_path(&name("d3"), Rail::B, PathChange::Up, at(1081));
+    assert!(detector.hears_majority());
+}

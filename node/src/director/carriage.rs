@@ -144,14 +144,17 @@ struct Touched {
     receipts: Vec<FailoverReceipt>,
 }
 
-/// Puts every applied revision into force, until the state machine ends.
+/// Puts every applied revision into force, until the state machine ends. The vHBAs' thread takes a table when it has its turn;
+/// nothing else waits for that.
 pub async fn enforce(core: SharedCore) {
     let mut applied = core.state.applied();
+    let mut adopted = core.vhbas.adopted();
     let mut notices = core.state.subscribe();
     // Profile → the server it was last seen bound to: an event says only what is, not what was.
     let mut bound = bindings(&core);
     let renew = renewer(&core);
-    publish(&core, &Touched::everything(), &renew).await;
+    let mut latest = publish(&core, &Touched::everything(), &renew);
+    let mut pending = Pending::default();
     loop {
         let revision = *applied.borrow_and_update();
         // The notices of a revision are there before it counts as applied.
@@ -165,15 +168,40 @@ pub async fn enforce(core: SharedCore) {
                 tokio::time::sleep(HAND_OVER).await;
             }
             let started = tokio::time::Instant::now();
-            publish(&core, &touched, &renew).await;
+            latest = publish(&core, &touched, &renew);
             tracing::debug!(revision = revision.0, took = ?started.elapsed(), "in force");
         }
-        core.carriage.enforced.send_if_modified(|it| std::mem::replace(it, revision.max(*it)) < revision);
-        core.wake_reconciler();
+        pending.add(latest, revision);
+        let taken = *adopted.borrow_and_update();
+        if let Some(revision) = pending.take(taken) {
+            core.carriage.enforced.send_if_modified(|it| std::mem::replace(it, revision.max(*it)) < revision);
+            core.wake_reconciler();
+        }
+        if taken == latest {
+            core.vhbas.close_given_up();
+        }
         tokio::select! {
             changed = applied.changed() => if changed.is_err() { return },
-            () = core.carriage.renew.notified() => publish(&core, &Touched::everything(), &renew).await,
+            Ok(()) = adopted.changed() => {}
+            () = core.carriage.renew.notified() => latest = publish(&core, &Touched::everything(), &renew),
         }
+    }
+}
+
+/// Revisions that the datapath has put into force, and the vHBAs' thread not yet: by the numbers of its tables.
+#[derive(Default)]
+struct Pending(BTreeMap<u64, Revision>);
+
+impl Pending {
+    /// The revision is in force when this table is.
+    fn add(&mut self, table: u64, revision: Revision) {
+        self.0.insert(table, revision);
+    }
+
+    /// The newest revision that is in force with this table.
+    fn take(&mut self, table: u64) -> Option<Revision> {
+        let later = self.0.split_off(&(table + 1));
+        std::mem::replace(&mut self.0, later).pop_last().map(|(_, revision)| revision)
     }
 }
 
@@ -253,17 +281,17 @@ fn touch_profile(touched: &mut Touched, bound: &mut BTreeMap<Name, Name>, event:
     touched.servers.extend(now.into_iter().chain(before));
 }
 
-/// New tables, and everybody whom they concern is told.
-async fn publish(core: &Core, touched: &Touched, renew: &Renew) {
+/// New tables, and everybody whom they concern is told; what is admitted of vHBAs is told when it is. Returns the number of the
+/// vHBAs' table.
+fn publish(core: &Core, touched: &Touched, renew: &Renew) -> u64 {
     for receipt in &touched.receipts {
         core.carriage.carried.write().reports.expect(receipt, &core.own);
     }
-    let vhbas = core.vhbas.publish(&core.state, renew);
+    let number = core.vhbas.publish(&core.state, renew);
     publish_vnics(core, touched);
-    // Servers follow their vNICs at once; what is admitted of vHBAs is told when it is.
     core.carriage.published.send_replace(());
     core.agents.notify((!touched.everybody).then_some(&touched.servers));
-    vhbas.await;
+    number
 }
 
 fn publish_vnics(core: &Core, touched: &Touched) {
@@ -334,4 +362,22 @@ pub fn datapath_events(
     Box::new(move |event| {
         let _ = queue.try_send(event);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_is_in_force_with_the_table_that_was_made_for_it() {
+        let mut pending = Pending::default();
+        pending.add(1, Revision(10));
+        assert_eq!(pending.take(0), None);
+        pending.add(1, Revision(11));
+        pending.add(2, Revision(12));
+        pending.add(3, Revision(13));
+        assert_eq!(pending.take(2), Some(Revision(12)), "with what came before it");
+        assert_eq!(pending.take(2), None);
+        assert_eq!(pending.take(9), Some(Revision(13)));
+    }
 }

@@ -67,6 +67,11 @@ impl Liveness {
         self.inner.lock().detector.gathering(clock::now())
     }
 
+    /// Whether enough directors have a path up for a plan to be committed.
+    pub fn hears_majority(&self) -> bool {
+        self.inner.lock().detector.hears_majority()
+    }
+
     /// The directors that are lost now, and since when.
     pub fn lost(&self) -> BTreeMap<Name, Loss> {
         self.inner.lock().lost.clone()
@@ -97,6 +102,7 @@ impl Liveness {
         let board = core.links.paths().borrow().clone();
         let members = core.members.all();
         let mut inner = self.inner.lock();
+        let heard_majority = inner.detector.hears_majority();
         inner.detector.set_directors(members.keys().cloned(), now);
         for state in board.iter() {
             let Machine::Director(director) = &state.peer else { continue };
@@ -110,7 +116,7 @@ impl Liveness {
             }
         }
         let events = inner.detector.tick(now);
-        let verdicts = !events.is_empty();
+        let verdicts = !events.is_empty() || inner.detector.hears_majority() != heard_majority;
         for event in events {
             inner.take(event);
         }

@@ -64,6 +64,7 @@ pub async fn reconcile(core: SharedCore) {
 async fn turn(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
     let gathering = core.liveness.gathering();
     match gathering {
+        _ if !core.liveness.hears_majority() => tracing::debug!("no plan can be committed now"),
         Some(_) => tracing::debug!("directors are coming back: homes wait for them"),
         None => place(core).await?,
     }

@@ -84,19 +84,9 @@ impl Vhbas {
         Ok(Self { own, board, sans: Sans::default(), number: Mutex::new(0), thread })
     }
 
-    /// Puts the state in force. What it returns is over when the thread carries nothing that the state takes away.
-    pub fn publish<'a>(&'a self, state: &StateView, renew: &Renew) -> impl Future<Output = ()> + use<'a> {
-        let number = self.put(state, renew);
-        let mut adopted = self.board.adopted();
-        async move {
-            // The board lives as long as this does.
-            let _ = adopted.wait_for(|&it| it >= number).await;
-            self.sans.close().await;
-        }
-    }
-
-    /// Tables get their numbers in the order of the states that they are made from.
-    fn put(&self, state: &StateView, renew: &Renew) -> u64 {
+    /// Gives the thread what the state says. Returns the number of that table: they get them in the order of the states that
+    /// they are made from.
+    pub fn publish(&self, state: &StateView, renew: &Renew) -> u64 {
         let mut number = self.number.lock();
         let table = {
             let state = state.read();
@@ -108,6 +98,16 @@ impl Vhbas {
         *number += 1;
         self.board.publish(*number, table);
         *number
+    }
+
+    /// The number of the table that is in force: the thread carries nothing that it takes away.
+    pub fn adopted(&self) -> watch::Receiver<u64> {
+        self.board.adopted()
+    }
+
+    /// No table that is or will be in force names the SANs that were given up: they are closed beside.
+    pub fn close_given_up(&self) {
+        self.sans.close();
     }
 
     /// What the table says may be carried until then.

@@ -67,12 +67,11 @@ impl Sans {
         inner.used.iter().map(|(name, it)| (name.clone(), it.port.clone())).collect()
     }
 
-    /// The table that named what was given up is in force no longer.
-    pub async fn close(&self) {
+    /// The table that named what was given up is in force no longer. Its threads are waited for beside.
+    pub fn close(&self) {
         let closing = std::mem::take(&mut self.inner.lock().closing);
         if !closing.is_empty() {
-            // Whether it panicked is told by its own threads.
-            let _ = tokio::task::spawn_blocking(move || drop(closing)).await;
+            tokio::task::spawn_blocking(move || drop(closing));
         }
     }
 
@@ -225,7 +224,7 @@ mod tests {
         san.disks.insert("more".parse().unwrap(), SanDisk { octets: 1 << 20, block_length: 512 });
         let busy = wait_for(&sans, &san, "in use").await;
         assert_eq!(busy.generation(), None, "as long as the former one is not closed");
-        sans.close().await;
+        sans.close();
         let again = wait_for(&sans, &san, "no such thing").await.generation();
         assert!(again > first);
     }
