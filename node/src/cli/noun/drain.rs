@@ -16,8 +16,8 @@ use crate::cli::failure::Failure;
 use crate::cli::session::{PAGE_SIZE, Session, list_all};
 use crate::cli::text::short;
 
-/// Between two looks: a drain takes some tens of milliseconds.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Between two looks: a drain takes some tens of milliseconds, and who looks often slows it down.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const ALL_PROFILES: &str = "profiles/-";
 
 /// The home of every adapter that has one; both by resource name.
