@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use twinrail_datapath_sys::{Epoll, Events, Readiness, TimerFd, monotonic_ns, set_nice};
+use twinrail_datapath_sys::{Epoll, Events, Readiness, TimerFd, monotonic_ns};
 
 use crate::error::StartError;
 use crate::exchange::Exchange;
+use crate::priority::Priority;
 use crate::rail::Nanos;
 
 const WAKE: u64 = 0;
@@ -26,9 +27,6 @@ pub(crate) const FIRST_EDGE: u64 = 16;
 
 /// Descriptors served in one turn. More wait for the next one: epoll goes round.
 const READY_AT_ONCE: usize = 64;
-
-/// The datapath goes before ordinary programs of the machine. Without the right to that it runs as they do.
-const NICE: i32 = -10;
 
 /// What a thread runs.
 pub(crate) trait Engine: Send + 'static {
@@ -69,9 +67,7 @@ impl<T: Send + Sync + 'static> Threads<T> {
         epoll.add(self.exchange.wake_fd(lane), WAKE).map_err(|source| StartError::Wait { source })?;
         let exchange = Arc::clone(&self.exchange);
         let run = move || {
-            if let Err(error) = set_nice(NICE) {
-                tracing::info!(%error, "the datapath thread runs at ordinary priority");
-            }
+            Priority::Carrying.take();
             drive(&mut engine, &epoll, &timer, &exchange, lane);
         };
         let handle = std::thread::Builder::new().name(name.into()).spawn(run);

@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use twinrail::config::{DirectorConfig, ServerConfig};
 use twinrail::{agent, cli, config, director, telemetry};
+use twinrail_datapath::Priority;
 
 /// Directors make many small objects a call, on several threads: a fifth of their time went into the system's allocator.
 #[global_allocator]
@@ -113,6 +114,8 @@ fn run_server(path: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// Of directors and agents: homes and leases must not wait for what else the machine does.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    Priority::Deciding.take();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

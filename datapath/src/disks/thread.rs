@@ -2,7 +2,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use twinrail_datapath_sys::{Epoll, Events, monotonic_ns, set_nice};
+use twinrail_datapath_sys::{Epoll, Events, monotonic_ns};
 
 use super::engine::Engine;
 use super::inbound::Order;
@@ -11,13 +11,11 @@ use crate::commands::Initiator;
 use crate::commands::initiator::Effect;
 use crate::commands::tcp::TcpInitiator;
 use crate::nbd::Ticket;
+use crate::priority::Priority;
 use crate::rail::Nanos;
 
 const RAILS: u64 = 0;
 const WAKE: u64 = 1;
-
-/// Disks answer before ordinary programs of the machine run. Without the right to that the thread runs as they do.
-const NICE: i32 = -10;
 
 /// Everything that one vHBA's thread has.
 ///
@@ -60,9 +58,7 @@ impl Thread {
 
     pub fn run(mut self) {
         let _ending = Ending(Arc::clone(&self.shared));
-        if let Err(error) = set_nice(NICE) {
-            tracing::info!(%error, "a vHBA's thread runs at ordinary priority");
-        }
+        Priority::Carrying.take();
         if let Err(error) = self.serve() {
             tracing::error!(%error, "a vHBA's thread cannot wait for its sockets any more: its disks fail");
         }

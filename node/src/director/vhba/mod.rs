@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use twinrail_datapath::commands::tcp::{Listening, TcpTargets};
-use twinrail_datapath::{Clock, Grant, Waiter};
+use twinrail_datapath::{Clock, Grant, Priority, Waiter};
 use twinrail_proto::domain::{AdapterId, Name, RailAddresses, San};
 use twinrail_proto::rail::ClusterTag;
 use twinrail_proto::rail::command::COMMAND_PORT;
@@ -76,6 +76,7 @@ impl Vhbas {
         let ended = EndMark(Arc::clone(&board));
         let run = move || {
             let _ended = ended;
+            Priority::Carrying.take();
             if let Err(error) = carrier.run(waiter) {
                 tracing::error!(%error, "the thread of the vHBAs ended");
             }
