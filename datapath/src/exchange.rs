@@ -1,4 +1,4 @@
-//! How a new table gets to the threads: swapped in, and acknowledged by both. When [`Exchange::publish`] has returned, no
+//! How a new table gets to the threads: swapped in, and acknowledged by both. When [`Exchange::wait_adopted`] has returned, no
 //! thread uses the older table any more, and whatever only that one held (devices, sockets) can be closed.
 
 use std::sync::Arc;

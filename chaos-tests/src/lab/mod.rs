@@ -12,7 +12,7 @@
 //!                                                        s1       s2       s3       s4   servers (s4: spare)
 //! ```
 //!
-//! With [`Layout::san`] there is a bridge `san` as well, a machine `array` on it ([`array`]), and a port `san0` of every director.
+//! With [`Layout::san`] there is a bridge `san` as well, a machine `array` on it ([`mod@array`]), and a port `san0` of every director.
 //!
 //! The bridges live in one namespace, `fabric`; every machine is a namespace of its own with one veth to each bridge that it
 //! is on. Guarantees:

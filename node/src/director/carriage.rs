@@ -30,8 +30,10 @@ use crate::problems::Problems;
 use crate::telemetry;
 
 /// What goes to another home is told to its server first, and put into force here so much later: its frames wait in the
-/// server's device by then, instead of coming here to be refused. Until then this director carries in the old epoch.
-const HAND_OVER: Duration = Duration::from_millis(2);
+/// server's device by then, instead of coming here to be refused. Until then this director carries in the old epoch what comes
+/// from the LAN, which learns of the new home only when that is ready. Less than what a server waits for a new home's word: after
+/// that it refuses the old epoch.
+const HAND_OVER: Duration = Duration::from_millis(30);
 
 pub struct Carriage {
     carried: RwLock<Carried>,
