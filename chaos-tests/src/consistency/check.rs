@@ -70,7 +70,10 @@ fn take_over_each(lab: &mut Lab, load: &RunningLoad, options: &CheckOptions) -> 
         };
         load.shared.set_epoch(done.epoch);
         let (took, violations) = (milliseconds(done.to - done.from), load.shared.violations());
-        println!("  {number:>3}  {fault:?}: another home answered after {took} ms; {violations} violations so far");
+        let fence = lab.any_cli()?.vhba(VHBA)?.fence();
+        println!(
+            "  {number:>3}  {fault:?}: answers after {took} ms (fence, ms: {fence}); {violations} violations so far"
+        );
         takeovers.push(done);
     }
     Ok(takeovers)

@@ -41,6 +41,15 @@ pub struct Session {
     pub phase: String,
     pub problem: String,
     pub luns: Vec<u32>,
+    /// Of the fence that it came by: each phase and how long it took.
+    pub phases: Vec<Phase>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Phase {
+    pub phase: String,
+    pub ms: String,
 }
 
 /// A disk as the server has it.
@@ -84,6 +93,12 @@ impl Vhba {
     /// Its home is alive at the array, and commands pass.
     pub fn is_admitted(&self) -> bool {
         self.session.as_ref().is_some_and(|it| it.phase == "admitted" && it.problem.is_empty())
+    }
+
+    /// The phases of the last fence, for people: `login 3, reset 40`, in ms.
+    pub fn fence(&self) -> String {
+        let phases = self.session.iter().flat_map(|it| &it.phases);
+        phases.map(|it| format!("{} {}", it.phase, it.ms)).collect::<Vec<_>>().join(", ")
     }
 
     fn disk(&self, lun: u32) -> Option<&LunView> {

@@ -12,7 +12,7 @@
 //! | a lost director is back | a path has been up for `hold_down` | 300 ms |
 //! | a director was never there | nothing was heard of it for `never_heard` | 3 s |
 //! | less than a majority has a path up: nobody's adapters are given away | at once | |
-//! | after less than a majority was heard of, the others are waited for | at most `gathering`, until all are trusted | 1.5 s |
+//! | after less than a majority was heard of, the others are waited for | at most `gathering`, until all are trusted or a leader has served this one | 1.5 s |
 //! | a server has lost its paths | both its paths to a *trusted* director have been down for `lost_after` | 80 ms |
 //!
 //! Guarantees: a director is reported lost once, and returned once after it; a pair is reported once for each time that its
@@ -143,6 +143,12 @@ impl Detector {
         let lost = self.pairs.tick(now, |it| standing_of(me, directors, it) == Standing::Trusted);
         events.extend(lost.into_iter().map(|(server, director, since)| Event::PathsLost { server, director, since }));
         events
+    }
+
+    /// Another director leads with a quorum, and has served this one since it asked at that time: if it heard of too few before,
+    /// it alone was cut off, and the others need not gather.
+    pub fn on_served(&mut self, asked_at: Moment) {
+        self.short_at = self.short_at.filter(|short| *short >= asked_at);
     }
 
     /// Until when nothing should be given to others because its home is lost: this director has only just begun to hear a

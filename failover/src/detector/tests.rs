@@ -159,3 +159,25 @@ fn who_hears_nobody_gives_nothing_away_though_one_is_lost_before_the_other() {
     detector.on_path(&name("d3"), Rail::B, PathChange::Up, at(1081));
     assert!(detector.hears_majority());
 }
+
+#[test]
+fn who_alone_was_cut_off_does_not_wait_for_others_once_a_leader_has_served_it() {
+    let cut_off_and_back = || {
+        let mut detector = quiet_cluster();
+        cut(&mut detector, "d2", at(1000));
+        cut(&mut detector, "d3", at(1000));
+        assert_eq!(detector.tick(at(1080)).len(), 2);
+        for director in ["d2", "d3"] {
+            detector.on_path(&name(director), Rail::A, PathChange::Up, at(2000));
+        }
+        detector
+    };
+    let mut detector = cut_off_and_back();
+    assert!(detector.gathering(at(2100)).is_some(), "who has come back may be the first of many");
+    detector.on_served(at(1070));
+    assert!(detector.gathering(at(2100)).is_some(), "a grant that was asked for before says nothing of now");
+    detector.on_served(at(2050));
+    cut(&mut detector, "d2", at(2060));
+    assert_eq!(detector.tick(at(2150)), []);
+    assert_eq!((detector.standing(&name("d2")), detector.gathering(at(2150))), (Standing::Lost, None));
+}

@@ -159,17 +159,17 @@ async fn renew(core: SharedCore, enforced: Revision) {
         reports: reports.clone(),
         uplinks: core.uplinks.report(&core.own),
     };
-    let granted = match core.leader() {
-        Some(leader) if leader == core.own => {
-            tokio::time::timeout(RENEW_TIMEOUT, core.grant_lease(message)).await.ok().and_then(Result::ok)
-        }
-        Some(leader) => core.ask_lease(&leader, &message, RENEW_TIMEOUT).await,
-        None => None,
+    let Some(leader) = core.leader() else { return };
+    let granted = if leader == core.own {
+        tokio::time::timeout(RENEW_TIMEOUT, core.grant_lease(message)).await.ok().and_then(Result::ok)
+    } else {
+        core.ask_lease(&leader, &message, RENEW_TIMEOUT).await
     };
     let Some(granted) = granted else { return };
     core.carriage.reported(&reports);
-    if !core.leads() {
+    if leader != core.own {
         core.uplinks.adopt(&core.own, &granted.uplinks);
+        core.liveness.served(asked_at);
     }
     let commit = Revision(granted.revision);
     // A lease says that this director may carry what its table says: so the table must be as new as the grant.

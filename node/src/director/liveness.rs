@@ -67,6 +67,11 @@ impl Liveness {
         self.inner.lock().detector.gathering(clock::now())
     }
 
+    /// Another director, which leads, has granted what was asked for then.
+    pub fn served(&self, asked_at: Moment) {
+        self.inner.lock().detector.on_served(asked_at);
+    }
+
     /// Whether enough directors have a path up for a plan to be committed.
     pub fn hears_majority(&self) -> bool {
         self.inner.lock().detector.hears_majority()
