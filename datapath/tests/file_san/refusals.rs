@@ -1,6 +1,6 @@
 //! Bad CDBs, LBAs and lengths end with the right sense, and change nothing.
 
-use twinrail_datapath::scsi::{SenseCode, SenseKey, Status};
+use twinrail_datapath::scsi::{Residual, SenseCode, SenseKey, Status};
 
 use crate::support::{BLOCK, Unit};
 
@@ -74,6 +74,15 @@ fn what_is_refused_says_why_and_changes_nothing() {
         assert!(unit.content() == before, "{text} changed the disk");
         assert!(unit.reads(1, "00 00 00 00 00 00").is_good(), "{text} left something behind");
     }
+}
+
+/// RFC 7143, 11.4.5.1: how much more would have been transferred, had it been there.
+#[test]
+fn a_write_with_less_data_than_its_cdb_says_tells_how_much_was_missing() {
+    let mut unit = Unit::new(&[1]);
+    let response = unit.writes(1, "2a 00 00 00 00 00 00 00 02 00", vec![0xff; 200]);
+    assert_eq!(response.residual, Residual::Overflow(2 * BLOCK as u32 - 200));
+    assert_eq!(unit.writes(1, "2a 00 00 00 00 41 00 00 01 00", vec![0xff; BLOCK]).residual, Residual::Exact);
 }
 
 #[test]

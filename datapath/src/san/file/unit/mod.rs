@@ -135,6 +135,11 @@ impl LogicalUnit {
             Ok(Done::Blocks(blocks)) => outcome.response = Response::data(blocks, command),
             Ok(Done::Durable) => outcome.durable = true,
             Ok(Done::Aborting(aborted)) => outcome.aborted = aborted,
+            // Less data than the CDB says: what was missing is told (RFC 7143, 11.4.5.1).
+            Err(Refusal::Sense(sense)) if sense.code == SenseCode::INVALID_FIELD_IN_UNIT => {
+                let residual = outcome.response.residual;
+                outcome.response = Response { residual, ..Response::check_condition(sense) };
+            }
             Err(Refusal::Sense(sense)) => outcome.response = Response::check_condition(sense),
             Err(Refusal::Conflict) => outcome.response = Response::with_status(Status::ReservationConflict),
         }
