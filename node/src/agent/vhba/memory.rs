@@ -199,6 +199,42 @@ mod tests {
         Remembered { assigned, units: [(300, unit)].into() }
     }
 
+    /// As it lies on the disks of servers today: an agent of tomorrow must read it.
+    const GOLDEN: &str = r#"{
+  "profile": "web",
+  "name": "fc0",
+  "mask": [
+    300
+  ],
+  "luns": {
+    "300": {
+      "identity": "naa.3",
+      "product": "A B",
+      "address": "300",
+      "block_length": 512,
+      "blocks": 64,
+      "largest_transfer": 8,
+      "force_unit_access": true,
+      "write_cache": true,
+      "write_protected": false,
+      "rotational": true,
+      "largest_unmap": 5,
+      "largest_write_same": 6,
+      "write_same_unmaps": true
+    }
+  }
+}"#;
+
+    #[test]
+    fn the_file_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = LunMemory::open(folder.path()).unwrap();
+        std::fs::write(folder.path().join("vhbas/7.json"), GOLDEN).unwrap();
+        assert_eq!(memory.read_all(), [(AdapterId(7), remembered())].into());
+        memory.write(AdapterId(8), &remembered()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("vhbas/8.json")).unwrap(), GOLDEN);
+    }
+
     #[test]
     fn what_was_written_is_read_and_what_is_forgotten_is_not() {
         let folder = tempfile::tempdir().unwrap();
