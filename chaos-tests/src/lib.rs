@@ -6,9 +6,10 @@
 //!             baseline            demo, tests/                  baseline   VXLAN, etcd, keepalived, in the same lab
 //!                └──── bench ───────┘                           bench      Twinrail beside them, as ratios of one run
 //!                                                               consistency   what a disk may and may not read back
+//!   sim        whole clusters on a virtual clock, without any of the above
 //! ```
 //!
-//! Everything here runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
+//! Everything but `sim` runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
 //! namespaces that the lab made itself; nothing of the host's network is touched, and everything is removed at the
 //! end, whatever the end is (see [`lab::janitor`]).
 
@@ -18,3 +19,4 @@ pub mod consistency;
 pub mod demo;
 pub mod lab;
 pub mod measure;
+pub mod sim;
