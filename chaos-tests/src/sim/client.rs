@@ -98,9 +98,9 @@ impl Client {
         let Some(UnderWay { call, .. }) = self.under_way.take_if(|it| it.call.number == number) else { return };
         self.rest_until = ctx.now + self.rng.between(5, 120) * MILLI;
         let end = match answer {
-            Answer::Done { revision, .. } => CallEnd::Done { revision },
+            Answer::Done { revision } => CallEnd::Done { revision },
             Answer::Rejected => CallEnd::Rejected,
-            Answer::Value { value, .. } => CallEnd::Value(value),
+            Answer::Value(value) => CallEnd::Value(value),
             Answer::Revisions { after, revisions, upto } => {
                 if after == self.watched {
                     ctx.observe(&Observation::Watched { client: self.me, after, revisions: &revisions, upto });
@@ -186,7 +186,7 @@ impl Client {
             40..46 => Intent::Apply(Operation::ReleaseProfile { profile, to: None, if_match }),
             46..60 => Intent::Apply(Operation::BindProfile { profile, server, homes: Vec::new(), if_match }),
             60..68 => {
-                let spec = ProfileSpec { vnics: [(eth0(), vnic_spec())].into(), ..ProfileSpec::default() };
+                let spec = ProfileSpec { vnics: [(vnic_name(number), vnic_spec())].into(), ..ProfileSpec::default() };
                 Intent::Apply(Operation::CreateProfile { name: profile, spec })
             }
             68..74 => Intent::Apply(Operation::DeleteProfile { name: profile, if_match }),
@@ -198,8 +198,9 @@ impl Client {
     }
 }
 
-pub fn eth0() -> Name {
-    "eth0".parse().expect("a name")
+/// Of a profile's only vNIC: a server has no two devices of one name.
+pub fn vnic_name(profile: u64) -> Name {
+    Name::new(format!("e{profile}")).expect("a letter and digits are a name")
 }
 
 /// None: a watch, which is judged by what it sees.

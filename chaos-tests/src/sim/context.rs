@@ -36,7 +36,6 @@ pub enum Event {
     ArrayExecutes { number: u64 },
     FaultBegins(usize),
     FaultEnds(usize),
-    Starts { node: Node },
     Resumes { node: Node },
     Phase,
 }

@@ -52,9 +52,9 @@ pub enum Intent {
 
 #[derive(Clone, Debug)]
 pub enum Answer {
-    Done { revision: Revision, replayed: bool },
+    Done { revision: Revision },
     Rejected,
-    Value { value: Option<u32>, revision: Revision },
+    Value(Option<u32>),
     /// The revisions that changed something, and up to where that is all of them.
     Revisions { after: Revision, revisions: Vec<u64>, upto: Revision },
     Compacted { upto: Revision },
@@ -90,8 +90,6 @@ pub struct Frame {
     pub kind: FrameKind,
     /// When the server, or the host on the LAN, sent it.
     pub sent: u64,
-    /// Who sent it, of the servers; for towards a server: none.
-    pub server: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,8 +20,8 @@ pub enum Observation<'a> {
     TableCarries { director: u8, adapter: AdapterId, epoch: Epoch, server: u8 },
     LeaseAsked { director: u8, sequence: u64, lease_ns: Nanos },
     LeaseGranted { leader: u8, term: u64, director: u8, sequence: u64 },
-    /// A leader is sure that this director's lease has ended.
-    LeaseEnded { director: u8 },
+    /// A leader is sure that this director's lease has ended. What a former leader is sure of is never committed.
+    LeaseEnded { term: u64, director: u8 },
     /// A director did something that only a lease allows.
     Acted { director: u8 },
     /// A frame left a director for the LAN. `server`: None for an announcement.

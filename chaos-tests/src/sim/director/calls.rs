@@ -75,7 +75,7 @@ impl Calls {
             return;
         }
         let answer = match outcome {
-            Ok(applied) => Answer::Done { revision: applied.revision, replayed: applied.replayed },
+            Ok(applied) => Answer::Done { revision: applied.revision },
             Err(_) => Answer::Rejected,
         };
         ctx.send(Node::Director(me), Node::Client(client), Message::Answered { call, answer });
@@ -170,8 +170,7 @@ impl Director {
         for (_, Read { call, .. }) in due {
             let Intent::Read { register } = &call.intent else { continue };
             let value = self.state.qos_policies().get(register).map(|it| it.value.max_mbps);
-            let answer = Answer::Value { value, revision: Revision(applied) };
-            self.answer(call.client, call.number, answer, ctx);
+            self.answer(call.client, call.number, Answer::Value(value), ctx);
         }
     }
 

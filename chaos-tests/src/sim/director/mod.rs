@@ -23,8 +23,6 @@ mod planning;
 mod reconciler;
 mod vhbas;
 
-use std::collections::BTreeMap;
-
 pub use log::encode;
 use twinrail_failover::Moment;
 use twinrail_proto::domain::Name;
@@ -146,11 +144,7 @@ impl Director {
         self.clock.moment(ctx.now)
     }
 
-    pub fn leads(&self) -> bool {
-        self.raft.leads()
-    }
-
-    /// Names of the adapters that its table carries, for those who wait until it serves.
+    /// Of what it has applied.
     pub fn hash(&self) -> u64 {
         self.state.hash()
     }
@@ -222,11 +216,5 @@ impl Director {
 
     fn leader_name(&self, ctx: &Context) -> Option<Name> {
         self.raft.leader().map(|it| ctx.names.directors[usize::from(it)].clone())
-    }
-
-    /// Where each adapter that has a home is said to be: for tests of the end.
-    pub fn homes(&self) -> BTreeMap<u32, Option<Name>> {
-        let profiles = self.state.profiles().values();
-        profiles.flat_map(|it| it.value.adapters().map(|it| (it.id.0, it.home.director.clone())).collect::<Vec<_>>()).collect()
     }
 }

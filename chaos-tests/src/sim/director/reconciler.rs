@@ -187,7 +187,7 @@ impl Director {
         let (now, term, names) = (self.now(ctx), self.raft.term(), ctx.names.clone());
         for (director, name) in (0u8..).zip(&names.directors) {
             if self.lease.with_grantor(term, now, |grantor| grantor.certainly_ended(name, now).is_ok()) {
-                ctx.observe(&Observation::LeaseEnded { director });
+                ctx.observe(&Observation::LeaseEnded { term, director });
             }
         }
     }

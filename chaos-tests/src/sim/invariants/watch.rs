@@ -1,6 +1,7 @@
 //! A watch shows every revision that changed something, in order, without a gap, over whatever directors it goes on.
 
 use std::collections::BTreeSet;
+use std::ops::Bound::{Excluded, Included};
 
 use super::Invariant;
 use crate::sim::observation::Observation;
@@ -25,7 +26,7 @@ impl Invariant for Watch {
                 Ok(())
             }
             Observation::Watched { client, after, revisions, upto } => {
-                let expected: Vec<u64> = self.changed.range(after.0 + 1..=upto.0).copied().collect();
+                let expected: Vec<u64> = self.changed.range((Excluded(after.0), Included(upto.0))).copied().collect();
                 if expected == *revisions {
                     return Ok(());
                 }

@@ -76,8 +76,7 @@ impl Server {
     }
 
     fn send(&self, adapter: AdapterId, mac: u64, route: &Route, home: u8, kind: FrameKind, ctx: &mut Context) {
-        let (epoch, sent, server) = (route.epoch, ctx.now, Some(self.me));
-        let frame = Frame { adapter, epoch, mac, kind, sent, server };
+        let frame = Frame { adapter, epoch: route.epoch, mac, kind, sent: ctx.now };
         ctx.send_frame(self.node(), Node::Director(home), Message::Frame(frame));
     }
 

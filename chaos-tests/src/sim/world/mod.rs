@@ -157,7 +157,6 @@ impl World {
             }
             Event::FaultBegins(number) => self.fault_begins(number),
             Event::FaultEnds(number) => self.fault_ends(number),
-            Event::Starts { node } => self.start(node),
             Event::Resumes { node } => self.resume(node),
             Event::Phase => {}
         }

@@ -8,7 +8,7 @@ use twinrail_proto::domain::{
 };
 use twinrail_raft_store::state::{Command, Operation, ProfileSpec, State, VhbaSpec};
 
-use crate::sim::client::{REGISTERS, eth0, register, vnic_spec};
+use crate::sim::client::{REGISTERS, register, vnic_name, vnic_spec};
 use crate::sim::consensus::{Durable, Log, Snapshot};
 use crate::sim::context::Names;
 use crate::sim::director::encode;
@@ -105,6 +105,6 @@ fn profile_spec(number: u8) -> ProfileSpec {
         wwn: WwnSource::Pool(name("wwns")),
         luns: LunChoice::default(),
     };
-    let vhbas = if number < 2 { BTreeMap::from([(name("hba0"), vhba)]) } else { BTreeMap::new() };
-    ProfileSpec { template: None, vnics: BTreeMap::from([(eth0(), vnic_spec())]), vhbas }
+    let vhbas = if number < 2 { BTreeMap::from([(name(&format!("h{number}")), vhba)]) } else { BTreeMap::new() };
+    ProfileSpec { template: None, vnics: BTreeMap::from([(vnic_name(number.into()), vnic_spec())]), vhbas }
 }
