@@ -174,7 +174,13 @@ fn prove_all(arguments: &Arguments) -> bool {
                 ("NOT FOUND".to_owned(), format!("1 to {}", proof.seeds))
             }
         };
-        table.add_row([bug.name().to_owned(), by, seed, format!("{:.2} s", proof.took.as_secs_f64()), bug.what().to_owned()]);
+        table.add_row([
+            bug.name().to_owned(),
+            by,
+            seed,
+            format!("{:.2} s", proof.took.as_secs_f64()),
+            bug.what().to_owned(),
+        ]);
     }
     println!("{table}");
     all

@@ -21,22 +21,54 @@ const LAN_DELAY: Nanos = 30 * MICRO;
 
 #[derive(Debug)]
 pub enum Event {
-    Tick { node: Node, life: u32 },
-    Deliver { from: Node, to: Node, session: Option<u64>, message: Message },
-    Pump { from: Node, to: Node },
-    Flushed { node: Node, life: u32 },
+    Tick {
+        node: Node,
+        life: u32,
+    },
+    Deliver {
+        from: Node,
+        to: Node,
+        session: Option<u64>,
+        message: Message,
+    },
+    Pump {
+        from: Node,
+        to: Node,
+    },
+    Flushed {
+        node: Node,
+        life: u32,
+    },
     /// A frame arrives at the switch by a port; `mac` of an announcement is its source.
-    AtSwitch { port: u8, adapter: AdapterId, mac: u64, frame: Option<Frame> },
+    AtSwitch {
+        port: u8,
+        adapter: AdapterId,
+        mac: u64,
+        frame: Option<Frame>,
+    },
     /// A frame leaves the switch for a director.
-    FromLan { port: u8, frame: Frame },
+    FromLan {
+        port: u8,
+        frame: Frame,
+    },
     /// The host on the LAN speaks to all.
     HostSpeaks,
-    AtArray { connection: san::Connection, request: san::Request },
-    FromArray { connection: san::Connection, answer: san::Answer },
-    ArrayExecutes { number: u64 },
+    AtArray {
+        connection: san::Connection,
+        request: san::Request,
+    },
+    FromArray {
+        connection: san::Connection,
+        answer: san::Answer,
+    },
+    ArrayExecutes {
+        number: u64,
+    },
     FaultBegins(usize),
     FaultEnds(usize),
-    Resumes { node: Node },
+    Resumes {
+        node: Node,
+    },
     Phase,
 }
 

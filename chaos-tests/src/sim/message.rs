@@ -12,20 +12,39 @@ use super::consensus;
 pub enum Message {
     Raft(consensus::Message),
     /// `life` of the one who asks: what an earlier process was granted is nothing to the next.
-    AskLease { life: u32, sequence: u64, enforced: Revision },
-    GrantLease { life: u32, sequence: u64, commit: Revision },
+    AskLease {
+        life: u32,
+        sequence: u64,
+        enforced: Revision,
+    },
+    GrantLease {
+        life: u32,
+        sequence: u64,
+        commit: Revision,
+    },
     /// A call of the API, from a client, or passed on to the leader.
     Call(Rc<Call>),
-    Answered { call: u64, answer: Answer },
-    AskIndex { question: u64 },
-    Index { question: u64, index: u64 },
+    Answered {
+        call: u64,
+        answer: Answer,
+    },
+    AskIndex {
+        question: u64,
+    },
+    Index {
+        question: u64,
+        index: u64,
+    },
     /// An agent attaches: in a new stream.
     Attach,
     Assigned(Rc<Assigned>),
     Said(Said),
     Frame(Frame),
     /// The server follows this epoch.
-    Ready { adapter: AdapterId, epoch: Epoch },
+    Ready {
+        adapter: AdapterId,
+        epoch: Epoch,
+    },
     Disk(DiskMessage),
 }
 
@@ -42,22 +61,40 @@ pub struct Call {
 pub enum Intent {
     Apply(Operation),
     Rebalance,
-    MoveHome { profile: Name, to: Name },
-    SetDrained { director: Name, drained: bool },
+    MoveHome {
+        profile: Name,
+        to: Name,
+    },
+    SetDrained {
+        director: Name,
+        drained: bool,
+    },
     /// The value of a register, as it is now.
-    Read { register: Name },
+    Read {
+        register: Name,
+    },
     /// The revisions after this one.
-    Watch { after: Revision },
+    Watch {
+        after: Revision,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub enum Answer {
-    Done { revision: Revision },
+    Done {
+        revision: Revision,
+    },
     Rejected,
     Value(Option<u32>),
     /// The revisions that changed something, and up to where that is all of them.
-    Revisions { after: Revision, revisions: Vec<u64>, upto: Revision },
-    Compacted { upto: Revision },
+    Revisions {
+        after: Revision,
+        revisions: Vec<u64>,
+        upto: Revision,
+    },
+    Compacted {
+        upto: Revision,
+    },
 }
 
 /// What a director tells a server.
@@ -103,10 +140,29 @@ pub enum FrameKind {
 #[derive(Clone, Copy, Debug)]
 pub enum DiskMessage {
     /// `incarnation`: of the agent that asks.
-    Attach { adapter: AdapterId, epoch: Epoch, incarnation: u64 },
-    Attached { adapter: AdapterId, epoch: Epoch, instance: u64 },
-    Command { adapter: AdapterId, epoch: Epoch, instance: u64, command: Command },
-    Completed { adapter: AdapterId, epoch: Epoch, instance: u64, order: u64, value: Option<u64> },
+    Attach {
+        adapter: AdapterId,
+        epoch: Epoch,
+        incarnation: u64,
+    },
+    Attached {
+        adapter: AdapterId,
+        epoch: Epoch,
+        instance: u64,
+    },
+    Command {
+        adapter: AdapterId,
+        epoch: Epoch,
+        instance: u64,
+        command: Command,
+    },
+    Completed {
+        adapter: AdapterId,
+        epoch: Epoch,
+        instance: u64,
+        order: u64,
+        value: Option<u64>,
+    },
 }
 
 /// A read or a write of one block.

@@ -8,38 +8,124 @@ use super::queue::Nanos;
 #[derive(Debug)]
 pub enum Observation<'a> {
     /// The first director applied the command of this index. `applied`: None for one that was refused.
-    Committed { index: u64, state: &'a State, applied: Option<&'a Applied> },
+    Committed {
+        index: u64,
+        state: &'a State,
+        applied: Option<&'a Applied>,
+    },
     /// Each director, each index: what was applied. `hash`: of the state after it, now and then.
-    Applied { director: u8, index: u64, entry: u64, hash: Option<u64> },
+    Applied {
+        director: u8,
+        index: u64,
+        entry: u64,
+        hash: Option<u64>,
+    },
     /// A snapshot was taken for the state.
-    Restored { director: u8, index: u64, hash: u64 },
-    Elected { director: u8, term: u64 },
+    Restored {
+        director: u8,
+        index: u64,
+        hash: u64,
+    },
+    Elected {
+        director: u8,
+        term: u64,
+    },
     /// A director starts: what it knew is gone.
-    Started { director: u8 },
+    Started {
+        director: u8,
+    },
     /// A director's table says that it carries this adapter for this server.
-    TableCarries { director: u8, adapter: AdapterId, epoch: Epoch, server: u8 },
-    LeaseAsked { director: u8, sequence: u64, lease_ns: Nanos },
-    LeaseGranted { leader: u8, term: u64, director: u8, sequence: u64 },
+    TableCarries {
+        director: u8,
+        adapter: AdapterId,
+        epoch: Epoch,
+        server: u8,
+    },
+    LeaseAsked {
+        director: u8,
+        sequence: u64,
+        lease_ns: Nanos,
+    },
+    LeaseGranted {
+        leader: u8,
+        term: u64,
+        director: u8,
+        sequence: u64,
+    },
     /// A leader is sure that this director's lease has ended. What a former leader is sure of is never committed.
-    LeaseEnded { term: u64, director: u8 },
+    LeaseEnded {
+        term: u64,
+        director: u8,
+    },
     /// A director did something that only a lease allows.
-    Acted { director: u8 },
+    Acted {
+        director: u8,
+    },
     /// A frame left a director for the LAN. `server`: None for an announcement.
-    ToLan { director: u8, adapter: AdapterId, epoch: Epoch, mac: u64, server: Option<u8>, sent: Nanos },
+    ToLan {
+        director: u8,
+        adapter: AdapterId,
+        epoch: Epoch,
+        mac: u64,
+        server: Option<u8>,
+        sent: Nanos,
+    },
     /// A frame went into a server's device.
-    ToDevice { server: u8, adapter: AdapterId, epoch: Epoch, mac: u64 },
+    ToDevice {
+        server: u8,
+        adapter: AdapterId,
+        epoch: Epoch,
+        mac: u64,
+    },
     /// A server follows this route from now on; an agent that starts begins anew.
-    Follows { server: u8, adapter: AdapterId, epoch: Epoch },
-    AgentStarted { server: u8, epochs: Vec<(AdapterId, Epoch)> },
+    Follows {
+        server: u8,
+        adapter: AdapterId,
+        epoch: Epoch,
+    },
+    AgentStarted {
+        server: u8,
+        epochs: Vec<(AdapterId, Epoch)>,
+    },
     /// The array did a command.
-    Executed { adapter: AdapterId, epoch: Epoch, login: u64, server: u8, block: u8, write: Option<u64> },
+    Executed {
+        adapter: AdapterId,
+        epoch: Epoch,
+        login: u64,
+        server: u8,
+        block: u8,
+        write: Option<u64>,
+    },
     /// An initiator wrote; `outcome`: Some(acknowledged) when it ended.
-    BlockWrite { adapter: AdapterId, block: u8, value: u64, ended: Option<bool> },
-    BlockRead { adapter: AdapterId, block: u8, value: u64, since: Nanos },
-    CallBegan { client: u8, number: u64, what: CallKind },
-    CallEnded { client: u8, number: u64, end: CallEnd },
+    BlockWrite {
+        adapter: AdapterId,
+        block: u8,
+        value: u64,
+        ended: Option<bool>,
+    },
+    BlockRead {
+        adapter: AdapterId,
+        block: u8,
+        value: u64,
+        since: Nanos,
+    },
+    CallBegan {
+        client: u8,
+        number: u64,
+        what: CallKind,
+    },
+    CallEnded {
+        client: u8,
+        number: u64,
+        end: CallEnd,
+    },
     /// A watcher was told: all revisions after one up to another.
-    Watched { client: u8, after: Revision, revisions: &'a [u64], upto: Revision },
+    Watched {
+        client: u8,
+        after: Revision,
+        revisions: &'a [u64],
+        upto: Revision,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +137,9 @@ pub enum CallKind {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEnd {
-    Done { revision: Revision },
+    Done {
+        revision: Revision,
+    },
     Value(Option<u32>),
     Rejected,
     /// Nobody answered in time: it may have been done, or may be yet.

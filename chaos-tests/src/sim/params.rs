@@ -32,7 +32,8 @@ pub struct Params {
 
 impl Params {
     pub fn draw(rng: &mut Rng, mac_rests: bool) -> Self {
-        let (directors, spares, witnesses) = *rng.pick(&[(3, 0, 0), (3, 0, 0), (3, 0, 0), (3, 0, 1), (5, 1, 1), (4, 1, 0)]);
+        let (directors, spares, witnesses) =
+            *rng.pick(&[(3, 0, 0), (3, 0, 0), (3, 0, 0), (3, 0, 1), (5, 1, 1), (4, 1, 0)]);
         Self {
             directors,
             spares,

@@ -128,12 +128,18 @@ fn serves_profile(world: &World, profile: &Profile, since: Nanos) -> Result<(), 
         return Err(format!("profile {name} is still being released by {}", binding.server));
     }
     if let Some(vnic) = profile.vnics.values().find(|it| world.lan.answered.get(&it.id).is_none_or(|at| *at <= since)) {
-        return Err(format!("vNIC {} of {name} on {} does not answer; its home: {:?}", vnic.id, binding.server, vnic.home));
+        return Err(format!(
+            "vNIC {} of {name} on {} does not answer; its home: {:?}",
+            vnic.id, binding.server, vnic.home
+        ));
     }
     let server = world.ctx.names.server(&binding.server).map(|it| &world.servers[usize::from(it)]);
     let acknowledged = |id: AdapterId| server.and_then(|it| it.acknowledged.get(&id)).copied().unwrap_or_default();
     if let Some(vhba) = profile.vhbas.values().find(|it| acknowledged(it.id) <= since) {
-        return Err(format!("vHBA {} of {name} on {} does not serve; its home: {:?}", vhba.id, binding.server, vhba.home));
+        return Err(format!(
+            "vHBA {} of {name} on {} does not serve; its home: {:?}",
+            vhba.id, binding.server, vhba.home
+        ));
     }
     Ok(())
 }
@@ -189,7 +195,8 @@ fn settle(world: &mut World) {
     if !world.run_until(world.ctx.now + SETTLE) {
         return;
     }
-    let running: Vec<(u64, u64)> = world.directors.iter().filter(|it| it.runs).map(|it| (it.applied, it.hash())).collect();
+    let running: Vec<(u64, u64)> =
+        world.directors.iter().filter(|it| it.runs).map(|it| (it.applied, it.hash())).collect();
     if running.iter().any(|it| *it != running[0]) {
         let detail = format!("at the end the running directors have (index, hash): {running:x?}");
         world.ctx.judge.found(world.ctx.now, "convergence", detail);

@@ -90,9 +90,10 @@ impl Raft {
     /// How many of the entries are here already; None: all.
     fn first_new(&self, prev: u64, entries: &[Entry]) -> Option<usize> {
         let snapshot = self.log.snapshot_index();
-        entries.iter().zip(prev + 1..).position(|(entry, index)| {
-            index > snapshot && self.log.term_at(index) != Some(entry.term)
-        })
+        entries
+            .iter()
+            .zip(prev + 1..)
+            .position(|(entry, index)| index > snapshot && self.log.term_at(index) != Some(entry.term))
     }
 
     pub(super) fn on_install(&mut self, from: Voter, snapshot: Snapshot, round: u64) {

@@ -65,21 +65,39 @@ pub enum Message {
 #[derive(Clone, Debug)]
 pub enum After {
     Nothing,
-    Candidacy { term: u64 },
-    Say { to: Voter, message: Message },
+    Candidacy {
+        term: u64,
+    },
+    Say {
+        to: Voter,
+        message: Message,
+    },
     /// Entries are on this disk; if another sent them, it is told.
-    Appended { reply: Option<(Voter, Message)> },
+    Appended {
+        reply: Option<(Voter, Message)>,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub enum Output {
-    Send { to: Voter, message: Message },
-    Write { write: Write, after: After },
+    Send {
+        to: Voter,
+        message: Message,
+    },
+    Write {
+        write: Write,
+        after: After,
+    },
     /// The snapshot of another director is to be taken for the state.
     Restore(Snapshot),
     /// The question with this number may be answered from what is applied up to this index.
-    Confirmed { question: u64, index: u64 },
-    Elected { term: u64 },
+    Confirmed {
+        question: u64,
+        index: u64,
+    },
+    Elected {
+        term: u64,
+    },
 }
 
 #[derive(Debug)]

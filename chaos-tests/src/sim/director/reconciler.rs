@@ -88,12 +88,7 @@ impl Director {
         self.commit_plan(FailoverCause::Homeless, ctx, placement::refresh)
     }
 
-    fn commit_plan(
-        &mut self,
-        cause: FailoverCause,
-        ctx: &mut Context,
-        plan: impl FnOnce(&View<'_>) -> Plan,
-    ) -> bool {
+    fn commit_plan(&mut self, cause: FailoverCause, ctx: &mut Context, plan: impl FnOnce(&View<'_>) -> Plan) -> bool {
         let operation = self.with_view(ctx, |state, view| {
             let Plan { moves, successors, .. } = plan(view);
             match (moves.is_empty(), successors.is_empty()) {
@@ -144,9 +139,9 @@ impl Director {
         let releasing = releasing(&self.state);
         self.feed_releases(&releasing, ctx);
         let releases = &mut self.reconciler.releases.1;
-        let (mut completions, deadline) = self.lease.with_grantor(term, now, |grantor| {
-            (releases.tick(grantor, now), releases.next_deadline(grantor))
-        });
+        let (mut completions, deadline) = self
+            .lease
+            .with_grantor(term, now, |grantor| (releases.tick(grantor, now), releases.next_deadline(grantor)));
         if ctx.has(Bug::ReleaseAtOnce) {
             let all = releasing.into_iter();
             completions =

@@ -43,7 +43,11 @@ pub enum Kind {
     Part(Node),
     /// A whole rail.
     RailOut(Rail),
-    Storm { lost: u64, doubled: u64, delay_ms: u64 },
+    Storm {
+        lost: u64,
+        doubled: u64,
+        delay_ms: u64,
+    },
     StallDisk(Node),
     /// The next flush fails: the process stops, and is started again.
     FailFlush(Node),
@@ -55,8 +59,21 @@ pub enum Kind {
 
 /// Names of all kinds, as schedules have them.
 pub const KINDS: [&str; 15] = [
-    "kill", "power", "power-all", "pause", "cut", "cut-one-way", "isolate", "part", "rail-out", "storm", "stall-disk",
-    "fail-flush", "jump", "slow-array", "no-array",
+    "kill",
+    "power",
+    "power-all",
+    "pause",
+    "cut",
+    "cut-one-way",
+    "isolate",
+    "part",
+    "rail-out",
+    "storm",
+    "stall-disk",
+    "fail-flush",
+    "jump",
+    "slow-array",
+    "no-array",
 ];
 
 impl Kind {
@@ -239,7 +256,10 @@ mod tests {
     fn what_is_wrong_is_said() {
         let said = |text: &str| parse_schedule(text).unwrap_err().to_string();
         assert!(said("10 kil d1 for 5").starts_with("line 1: there is no fault 'kil'; there are: kill, power"));
-        assert!(said("# first\n10 kill d1 for 5\nten kill d1 for 5").starts_with("line 3: 'ten kill d1 for 5': 'ten' is no number"));
+        assert!(
+            said("# first\n10 kill d1 for 5\nten kill d1 for 5")
+                .starts_with("line 3: 'ten kill d1 for 5': 'ten' is no number")
+        );
         assert!(said("10 kill x1 for 5").contains("'x1' is neither a director"));
         assert!(said("10 pause s1 for 5").contains("'s1' is no director"));
         assert!(said("10 cut d1 d2 C for 5").contains("'C' is no rail"));

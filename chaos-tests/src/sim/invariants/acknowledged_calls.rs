@@ -36,7 +36,9 @@ impl Invariant for AcknowledgedCalls {
                     return Err(format!("{call} was answered with revision {revision}, which changed nothing"));
                 }
                 if revision.0 <= before {
-                    return Err(format!("{call} began after revision {before} was acknowledged, and is revision {revision}"));
+                    return Err(format!(
+                        "{call} began after revision {before} was acknowledged, and is revision {revision}"
+                    ));
                 }
                 if let Some((other, its)) = self.acknowledged.insert(revision.0, (*client, *number)) {
                     return Err(format!("{call} and call {its} of client {other} were both answered with {revision}"));

@@ -18,7 +18,10 @@ impl Convergence {
     fn compare(&mut self, director: u8, index: u64, hash: u64) -> Result<(), String> {
         let known = *self.hashes.entry(index).or_insert(hash);
         if known != hash {
-            return Err(format!("at index {index} the state of d{} is another than that of those before it", director + 1));
+            return Err(format!(
+                "at index {index} the state of d{} is another than that of those before it",
+                director + 1
+            ));
         }
         Ok(())
     }

@@ -15,7 +15,12 @@ pub struct Epochs {
     carried: BTreeMap<(u8, AdapterId), Epoch>,
 }
 
-fn grow<K: Ord>(known: &mut BTreeMap<K, Epoch>, key: K, epoch: Epoch, where_: impl Fn() -> String) -> Result<(), String> {
+fn grow<K: Ord>(
+    known: &mut BTreeMap<K, Epoch>,
+    key: K,
+    epoch: Epoch,
+    where_: impl Fn() -> String,
+) -> Result<(), String> {
     let newest = known.entry(key).or_insert(epoch);
     if epoch < *newest {
         return Err(format!("{}: epoch {epoch} after {newest}", where_()));

@@ -47,13 +47,21 @@ impl Invariant for Lease {
             Observation::Acted { director } => {
                 let until = self.until.get(&director).copied().unwrap_or_default();
                 if at > until {
-                    return Err(format!("d{} acted {} us after its lease had ended", director + 1, (at - until) / 1000));
+                    return Err(format!(
+                        "d{} acted {} us after its lease had ended",
+                        director + 1,
+                        (at - until) / 1000
+                    ));
                 }
             }
             Observation::LeaseEnded { term, director } if term == self.elected.0 => {
                 let until = self.until.get(&director).copied().unwrap_or_default();
                 if at < until {
-                    return Err(format!("d{} was said to hold no lease, {} us too early", director + 1, (until - at) / 1000));
+                    return Err(format!(
+                        "d{} was said to hold no lease, {} us too early",
+                        director + 1,
+                        (until - at) / 1000
+                    ));
                 }
             }
             _ => {}

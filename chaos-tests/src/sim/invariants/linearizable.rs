@@ -69,7 +69,10 @@ impl Invariant for Linearizable {
         }
         for (register, calls) in &self.registers {
             if let Err(stuck) = judge(calls) {
-                return Err(format!("register r{register}: no order of its {} calls explains them; {stuck}", calls.len()));
+                return Err(format!(
+                    "register r{register}: no order of its {} calls explains them; {stuck}",
+                    calls.len()
+                ));
             }
         }
         Ok(())

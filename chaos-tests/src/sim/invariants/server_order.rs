@@ -28,7 +28,9 @@ impl Invariant for ServerOrder {
                 let follows = self.follows.get(&(server, adapter)).copied().unwrap_or_default();
                 if epoch < follows {
                     let server = server + 1;
-                    return Err(format!("s{server} took a frame of adapter {adapter} in epoch {epoch}, and follows {follows}"));
+                    return Err(format!(
+                        "s{server} took a frame of adapter {adapter} in epoch {epoch}, and follows {follows}"
+                    ));
                 }
             }
             _ => {}

@@ -30,7 +30,9 @@ impl Invariant for Watch {
                 if expected == *revisions {
                     return Ok(());
                 }
-                Err(format!("client {client} was shown {revisions:?} for what is after {after} up to {upto}: {expected:?}"))
+                Err(format!(
+                    "client {client} was shown {revisions:?} for what is after {after} up to {upto}: {expected:?}"
+                ))
             }
             _ => Ok(()),
         }

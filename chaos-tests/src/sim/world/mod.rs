@@ -142,15 +142,13 @@ impl World {
                 self.ctx.judge.fold([now, 2, connection.number]);
                 self.array.on_request(connection, request, &mut self.ctx);
             }
-            Event::FromArray { connection, answer } => {
-                match self.awake(Node::Director(connection.director)) {
-                    Awake::Yes => {
-                        self.directors[usize::from(connection.director)].on_array(connection, answer, &mut self.ctx);
-                    }
-                    Awake::NotBefore(at) => self.ctx.queue.push(at, Event::FromArray { connection, answer }),
-                    Awake::No => {}
+            Event::FromArray { connection, answer } => match self.awake(Node::Director(connection.director)) {
+                Awake::Yes => {
+                    self.directors[usize::from(connection.director)].on_array(connection, answer, &mut self.ctx);
                 }
-            }
+                Awake::NotBefore(at) => self.ctx.queue.push(at, Event::FromArray { connection, answer }),
+                Awake::No => {}
+            },
             Event::ArrayExecutes { number } => {
                 self.ctx.judge.fold([now, 3, number]);
                 self.array.execute(number, &mut self.ctx);

@@ -37,7 +37,8 @@ fn name(text: &str) -> Name {
 
 fn operations(params: &Params, names: &Names) -> Vec<Operation> {
     let mut operations = vec![Operation::Found { cluster: "sim".to_owned() }];
-    operations.extend((0u8..).zip(&names.directors).map(|(it, name)| Operation::CreateDirector(director(it, name, params))));
+    operations
+        .extend((0u8..).zip(&names.directors).map(|(it, name)| Operation::CreateDirector(director(it, name, params))));
     operations.extend((0u8..).zip(&names.servers).map(|(it, name)| Operation::CreateServer(server(it, name))));
     let uplinks: BTreeMap<Name, String> = names.directors.iter().map(|it| (it.clone(), "lan0".to_owned())).collect();
     operations.push(Operation::CreateLan(Lan { name: name("prod"), uplinks }));
@@ -99,12 +100,8 @@ fn pool(params: &Params, of: &str, ranges: PoolRanges) -> Operation {
 
 /// The first two have a disk, too.
 fn profile_spec(number: u8) -> ProfileSpec {
-    let vhba = VhbaSpec {
-        san: name("array"),
-        qos: None,
-        wwn: WwnSource::Pool(name("wwns")),
-        luns: LunChoice::default(),
-    };
+    let vhba =
+        VhbaSpec { san: name("array"), qos: None, wwn: WwnSource::Pool(name("wwns")), luns: LunChoice::default() };
     let vhbas = if number < 2 { BTreeMap::from([(name(&format!("h{number}")), vhba)]) } else { BTreeMap::new() };
     ProfileSpec { template: None, vnics: BTreeMap::from([(vnic_name(number.into()), vnic_spec())]), vhbas }
 }
