@@ -34,7 +34,7 @@ bugs! {
     NoFence "no-fence" "a vHBA's new home does not reset its LUNs",
     NoConfirmation "no-confirmation" "a vHBA's home admits commands without a round through a quorum after its login",
     AgentIgnoresEpoch "agent-ignores-epoch" "a server takes frames of every epoch from every director",
-    DirectorIgnoresEpoch "director-ignores-epoch" "a director takes frames of every epoch from every server",
+    NoStallGuard "no-stall-guard" "a director that was stopped goes on with its lease, and with what its sockets had queued",
     NoIsolation "no-isolation" "a director lets a server send with any source address",
     ApplyReadsClock "apply-reads-clock" "applying a command reads the clock of the machine",
     LostFsync "lost-fsync" "disks say that they have flushed before they have",
@@ -47,7 +47,6 @@ bugs! {
     MacReusedAtOnce "mac-reused-at-once" "a released MAC may be drawn again at once",
     HomeWithoutEpoch "home-without-epoch" "a change of home does not change the epoch that directors and agents see",
     WatchSkips "watch-skips" "a watch that goes on after an interruption skips one revision",
-    MemoryForgotten "memory-forgotten" "an agent remembers nothing over its restart, and directors push what they have applied long ago",
 }
 
 impl std::str::FromStr for Bug {

@@ -58,6 +58,10 @@ impl Judge {
         }
     }
 
+    pub fn tolerated(&self) -> u64 {
+        self.invariants.iter().map(|it| it.tolerated()).sum()
+    }
+
     /// The end of the run: what can only be said then.
     pub fn finish(&mut self, at: Nanos) {
         let mut found = None;

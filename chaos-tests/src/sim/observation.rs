@@ -1,7 +1,7 @@
 //! What is seen from outside of all machines, where invariants look.
 
 use twinrail_proto::domain::{AdapterId, Epoch, Revision};
-use twinrail_raft_store::state::{Applied, State};
+use twinrail_raft_store::state::{Applied, Command, State};
 
 use super::queue::Nanos;
 
@@ -11,6 +11,7 @@ pub enum Observation<'a> {
     Committed {
         index: u64,
         state: &'a State,
+        command: Option<&'a Command>,
         applied: Option<&'a Applied>,
     },
     /// Each director, each index: what was applied. `hash`: of the state after it, now and then.
@@ -51,6 +52,11 @@ pub enum Observation<'a> {
         term: u64,
         director: u8,
         sequence: u64,
+    },
+    /// A director believes that it may carry until then.
+    LeaseHeld {
+        director: u8,
+        until: Nanos,
     },
     /// A leader is sure that this director's lease has ended. What a former leader is sure of is never committed.
     LeaseEnded {
@@ -95,6 +101,19 @@ pub enum Observation<'a> {
         server: u8,
         block: u8,
         write: Option<u64>,
+    },
+    /// A home's login was answered.
+    LoggedIn {
+        director: u8,
+        adapter: AdapterId,
+        session: u64,
+    },
+    /// A home lets its server's commands pass.
+    Admitted {
+        director: u8,
+        adapter: AdapterId,
+        epoch: Epoch,
+        session: u64,
     },
     /// An initiator wrote; `outcome`: Some(acknowledged) when it ended.
     BlockWrite {

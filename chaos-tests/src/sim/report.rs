@@ -24,6 +24,7 @@ pub fn finding(outcome: &Outcome) -> Option<String> {
 pub struct Figures {
     pub seeds: u64,
     pub events: u64,
+    pub tolerated: u64,
     pub simulated: Nanos,
     pub healed: Vec<Nanos>,
     pub failovers: Vec<Nanos>,
@@ -33,6 +34,7 @@ impl Figures {
     pub fn add(&mut self, outcome: &Outcome) {
         self.seeds += 1;
         self.events += outcome.events;
+        self.tolerated += outcome.tolerated;
         self.simulated += outcome.simulated;
         self.healed.extend(outcome.healed);
         self.failovers.extend(outcome.failover);
@@ -43,12 +45,13 @@ impl Figures {
         let hours = self.simulated as f64 / SECOND as f64 / 3600.0;
         let rate = hours / (seconds / 3600.0);
         format!(
-            "{} seeds in {seconds:.1} s: {:.1} seeds/s, {rate:.0} simulated hours an hour, {} events a seed; healed after {}; vNICs of a dead home answer after {}",
+            "{} seeds in {seconds:.1} s: {:.1} seeds/s, {rate:.0} simulated hours an hour, {} events a seed; healed after {}; vNICs of a dead home answer after {}; {} late announcements tolerated",
             self.seeds,
             self.seeds as f64 / seconds,
             self.events / self.seeds.max(1),
             spread(&mut self.healed),
             spread(&mut self.failovers),
+            self.tolerated,
         )
     }
 }

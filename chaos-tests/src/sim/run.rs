@@ -19,6 +19,8 @@ use super::world::World;
 const LOOK_EVERY: Nanos = 100 * MILLI;
 /// After the last call: every director has applied everything.
 const SETTLE: Nanos = 2 * SECOND;
+/// Between the heal and the death of a home: nobody waits for directors that are coming back any more (`detector::Timing`).
+const CALM: Nanos = 2 * SECOND;
 /// Of a thousand worlds, in how many a minority stays dead.
 const DEAD_MINORITY: u64 = 300;
 
@@ -45,6 +47,8 @@ pub struct Outcome {
     pub schedule: Vec<Fault>,
     pub simulated: Nanos,
     pub events: u64,
+    /// How often an invariant saw what it tolerates.
+    pub tolerated: u64,
     /// After the faults, when everything served.
     pub healed: Option<Nanos>,
     /// How long it took until what a dead home had carried served again.
@@ -61,7 +65,7 @@ pub fn run(options: &Options) -> Outcome {
     if world.run_until(WARM_UP + SAFETY) {
         let dead = chance.permille(DEAD_MINORITY).then(|| director(&mut chance, &world));
         healed = heal(&mut world, dead);
-        if healed.is_some() && dead.is_none() {
+        if healed.is_some() && dead.is_none() && world.run_until(world.ctx.now + CALM) {
             failover = fail_over(&mut world, &mut chance);
         }
         settle(&mut world);
@@ -75,6 +79,7 @@ pub fn run(options: &Options) -> Outcome {
         schedule,
         simulated: now,
         events: world.events,
+        tolerated: world.ctx.judge.tolerated(),
         healed,
         failover,
         lines: world.ctx.judge.take_lines(),

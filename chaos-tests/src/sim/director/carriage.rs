@@ -143,8 +143,8 @@ impl Director {
             return;
         }
         let Some(row) = self.carriage.rows.get(&frame.adapter) else { return };
-        let (any_epoch, any_source) = (ctx.has(Bug::DirectorIgnoresEpoch), ctx.has(Bug::NoIsolation));
-        let admitted = (row.epoch == frame.epoch || any_epoch) && row.carry;
+        let any_source = ctx.has(Bug::NoIsolation);
+        let admitted = row.epoch == frame.epoch && row.carry;
         let own = row.server == server && row.mac == frame.mac;
         if !admitted || !(own || any_source) {
             return;

@@ -179,6 +179,8 @@ impl Director {
             if let Ok(until) = self.lease.holder.on_grant(sequence, commit, now) {
                 let until = if ctx.has(Bug::LeaseFromGrant) { now + LEASE } else { until };
                 self.lease.until = self.lease.until.max(until);
+                let held = self.clock.true_time(self.lease.until);
+                ctx.observe(&Observation::LeaseHeld { director: self.me, until: held });
                 self.lease.live_since = self.lease.live_since.max(asked_at);
                 self.vhbas_granted(asked_at, ctx);
             }

@@ -114,8 +114,8 @@ impl Director {
         let applied = entry.command.as_ref().and_then(|command| self.apply_command(index, command, ctx));
         if index > ctx.judge.committed {
             ctx.judge.committed = index;
-            let (state, applied) = (&self.state, applied.as_ref());
-            ctx.observe(&Observation::Committed { index, state, applied });
+            let (state, command, applied) = (&self.state, entry.command.as_deref(), applied.as_ref());
+            ctx.observe(&Observation::Committed { index, state, command, applied });
         }
         let hash = index.is_multiple_of(HASH_EVERY).then(|| self.state.hash());
         ctx.observe(&Observation::Applied { director: self.me, index, entry: digest(entry), hash });

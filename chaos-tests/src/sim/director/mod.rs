@@ -169,7 +169,7 @@ impl Director {
     pub fn resume(&mut self, ctx: &mut Context, stopped_for: Nanos) {
         self.paused_until = None;
         ctx.network.set_running(self.node(), true, ctx.now);
-        if stopped_for > STALL {
+        if stopped_for > STALL && !ctx.has(super::bugs::Bug::NoStallGuard) {
             let now = self.now(ctx);
             self.lease.stall(now);
         }

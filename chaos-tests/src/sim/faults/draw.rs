@@ -18,6 +18,7 @@ pub fn draw(rng: &mut Rng, params: &Params, only: &[String]) -> Vec<Fault> {
             Fault { at_ms, for_ms: for_ms.min(last - at_ms), kind }
         })
         .collect();
+    brown_outs(&mut faults, params);
     faults.sort_by_key(|it| it.at_ms);
     faults
 }
@@ -43,6 +44,7 @@ fn draw_kind(rng: &mut Rng, name: &str, params: &Params) -> (Kind, u64) {
         "cut-one-way" => (Kind::CutOneWay(end, director, rail), long),
         "isolate" => (Kind::Isolate(anybody), long),
         "part" => (Kind::Part(director), long),
+        "split" => (Kind::Split(director, server), long),
         "rail-out" => (Kind::RailOut(rail), long),
         "storm" => {
             let (lost, doubled, delay_ms) = (rng.below(200), rng.below(100), rng.below(120));
@@ -54,5 +56,19 @@ fn draw_kind(rng: &mut Rng, name: &str, params: &Params) -> (Kind, u64) {
         "slow-array" => (Kind::SlowArray(rng.between(100, 700)), long),
         "no-array" => (Kind::NoArray(director), long),
         other => unreachable!("{other} is no kind of fault"),
+    }
+}
+
+const BROWN_OUT_MS: u64 = 40;
+
+/// Before all power goes disks cannot flush any more: what was acknowledged too early is lost.
+fn brown_outs(faults: &mut Vec<Fault>, params: &Params) {
+    let outages: Vec<u64> = faults.iter().filter(|it| it.kind == Kind::PowerAll).map(|it| it.at_ms).collect();
+    for at_ms in outages {
+        faults.extend((0..params.directors).map(|it| Fault {
+            at_ms: at_ms - BROWN_OUT_MS,
+            for_ms: BROWN_OUT_MS + 20,
+            kind: Kind::StallDisk(Node::Director(it)),
+        }));
     }
 }

@@ -41,6 +41,8 @@ pub enum Kind {
     Isolate(Node),
     /// Both rails to all directors, and not to the servers.
     Part(Node),
+    /// A director and a server keep each other, and lose all others.
+    Split(Node, Node),
     /// A whole rail.
     RailOut(Rail),
     Storm {
@@ -58,7 +60,7 @@ pub enum Kind {
 }
 
 /// Names of all kinds, as schedules have them.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 16] = [
     "kill",
     "power",
     "power-all",
@@ -67,6 +69,7 @@ pub const KINDS: [&str; 15] = [
     "cut-one-way",
     "isolate",
     "part",
+    "split",
     "rail-out",
     "storm",
     "stall-disk",
@@ -87,6 +90,7 @@ impl Kind {
             Self::CutOneWay(..) => "cut-one-way",
             Self::Isolate(_) => "isolate",
             Self::Part(_) => "part",
+            Self::Split(..) => "split",
             Self::RailOut(_) => "rail-out",
             Self::Storm { .. } => "storm",
             Self::StallDisk(_) => "stall-disk",
@@ -156,6 +160,7 @@ fn kind(name: &str, words: &[&str]) -> Result<Kind, String> {
         ("cut-one-way", [from, to, on]) => Kind::CutOneWay(node(from)?, node(to)?, rail(on)?),
         ("isolate", [who]) => Kind::Isolate(node(who)?),
         ("part", [who]) => Kind::Part(director(who)?),
+        ("split", [one, other]) => Kind::Split(director(one)?, server(other)?),
         ("rail-out", [on]) => Kind::RailOut(rail(on)?),
         ("storm", [lost, doubled, delay]) => {
             Kind::Storm { lost: number(lost)?, doubled: number(doubled)?, delay_ms: number(delay)? }
@@ -190,6 +195,13 @@ fn director(text: &str) -> Result<Node, String> {
     match node(text)? {
         it @ Node::Director(_) => Ok(it),
         _ => Err(format!("'{text}' is no director")),
+    }
+}
+
+fn server(text: &str) -> Result<Node, String> {
+    match node(text)? {
+        it @ Node::Server(_) => Ok(it),
+        _ => Err(format!("'{text}' is no server")),
     }
 }
 
@@ -228,6 +240,7 @@ impl fmt::Display for Fault {
             Kind::Cut(one, other, rail) | Kind::CutOneWay(one, other, rail) => {
                 write!(f, " {one} {other} {}", letter(rail))?;
             }
+            Kind::Split(one, other) => write!(f, " {one} {other}")?,
             Kind::RailOut(rail) => write!(f, " {}", letter(rail))?,
             Kind::Storm { lost, doubled, delay_ms } => write!(f, " {lost} {doubled} {delay_ms}")?,
             Kind::Jump(it, by) => write!(f, " {it} {by}")?,

@@ -1,5 +1,5 @@
 //! A change that was acknowledged is in the log that all directors share, at the revision that was answered; and what began
-//! after it was acknowledged has a later one.
+//! after it was acknowledged has a later one. A call acts once, however often it is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,8 @@ pub struct AcknowledgedCalls {
     /// The newest revision that was acknowledged to anybody.
     newest: u64,
     acknowledged: BTreeMap<u64, (u8, u64)>,
+    /// Where each call acted, by what makes it known from all others.
+    acted: BTreeMap<u64, u64>,
 }
 
 impl Invariant for AcknowledgedCalls {
@@ -23,8 +25,15 @@ impl Invariant for AcknowledgedCalls {
 
     fn observe(&mut self, _: Nanos, observation: &Observation<'_>) -> Result<(), String> {
         match observation {
-            Observation::Committed { index, applied: Some(applied), .. } if !applied.replayed => {
+            Observation::Committed { index, command: Some(command), applied: Some(applied), .. }
+                if !applied.replayed =>
+            {
                 self.accepted.insert(*index);
+                let of_client = command.request_id.is_some();
+                if let Some(first) = of_client.then(|| self.acted.insert(command.intent, *index)).flatten() {
+                    let request = &command.request_id;
+                    return Err(format!("one call ({request:?}) acted twice: at {first} and at {index}"));
+                }
             }
             Observation::CallBegan { client, number, what: CallKind::Write { .. } | CallKind::Change { .. } } => {
                 self.under_way.insert((*client, *number), self.newest);

@@ -36,7 +36,7 @@ impl Invariant for Epochs {
 
     fn observe(&mut self, _: Nanos, observation: &Observation<'_>) -> Result<(), String> {
         match observation {
-            Observation::Committed { index, state, applied: Some(applied) } if !applied.events.is_empty() => {
+            Observation::Committed { index, state, applied: Some(applied), .. } if !applied.events.is_empty() => {
                 for adapter in state.profiles().values().flat_map(|it| it.value.adapters()) {
                     let place = || format!("at index {index} adapter {}", adapter.id);
                     grow(&mut self.committed, adapter.id, adapter.home.epoch, place)?;

@@ -7,6 +7,9 @@ use super::Invariant;
 use crate::sim::observation::Observation;
 use crate::sim::queue::Nanos;
 
+/// Of a time on one clock seen on another.
+const ROUNDING: Nanos = 100;
+
 #[derive(Debug, Default)]
 pub struct Lease {
     asked: BTreeMap<(u8, u64), (Nanos, Nanos)>,
@@ -52,6 +55,13 @@ impl Invariant for Lease {
                         director + 1,
                         (at - until) / 1000
                     ));
+                }
+            }
+            Observation::LeaseHeld { director, until } => {
+                let granted = self.until.get(&director).copied().unwrap_or_default();
+                if until > granted + ROUNDING {
+                    let longer = (until - granted) / 1000;
+                    return Err(format!("d{} takes its lease to be {longer} us longer than it is", director + 1));
                 }
             }
             Observation::LeaseEnded { term, director } if term == self.elected.0 => {

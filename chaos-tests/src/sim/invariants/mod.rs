@@ -2,6 +2,7 @@
 
 mod acknowledged_blocks;
 mod acknowledged_calls;
+mod announcements;
 mod committed_log;
 mod convergence;
 mod epochs;
@@ -10,6 +11,7 @@ mod lan_order;
 mod lease;
 mod linearizable;
 mod one_home;
+mod san_admission;
 mod san_order;
 mod server_order;
 mod unique_identity;
@@ -32,6 +34,11 @@ pub trait Invariant {
     fn finish(&mut self) -> Result<(), String> {
         Ok(())
     }
+
+    /// How often it saw what its file says to be tolerated.
+    fn tolerated(&self) -> u64 {
+        0
+    }
 }
 
 pub fn all() -> Vec<Box<dyn Invariant>> {
@@ -41,7 +48,9 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<epochs::Epochs>::default(),
         Box::<lan_order::LanOrder>::default(),
         Box::<server_order::ServerOrder>::default(),
+        Box::<announcements::Announcements>::default(),
         Box::<san_order::SanOrder>::default(),
+        Box::<san_admission::SanAdmission>::default(),
         Box::<acknowledged_calls::AcknowledgedCalls>::default(),
         Box::<linearizable::Linearizable>::default(),
         Box::<acknowledged_blocks::AcknowledgedBlocks>::default(),

@@ -22,7 +22,7 @@ impl Invariant for UniqueIdentity {
     }
 
     fn observe(&mut self, _: Nanos, observation: &Observation<'_>) -> Result<(), String> {
-        let Observation::Committed { index, state, applied: Some(applied) } = observation else { return Ok(()) };
+        let Observation::Committed { index, state, applied: Some(applied), .. } = observation else { return Ok(()) };
         if applied.events.is_empty() {
             return Ok(());
         }

@@ -118,6 +118,10 @@ impl World {
                 let directors = to_all(node).filter(|(_, it)| matches!(it, Node::Director(_)));
                 between(directors.collect(), &Rail::ALL)
             }
+            Kind::Split(one, other) => {
+                let apart = to_all(one).chain(to_all(other)).filter(|(_, it)| *it != one && *it != other);
+                between(apart.collect(), &Rail::ALL)
+            }
             Kind::RailOut(rail) => {
                 let all = machines.iter().flat_map(|one| machines.iter().map(move |other| (*one, *other)));
                 all.filter(|(one, other)| one != other).map(|(from, to)| (from, to, rail)).collect()

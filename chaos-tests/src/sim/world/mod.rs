@@ -187,10 +187,11 @@ impl World {
         if session.is_some_and(|it| it != self.ctx.network.session(from, to)) {
             return;
         }
+        let stale = matches!(message, Message::Frame(_) | Message::Ready { .. });
         match self.awake(to) {
             Awake::Yes => {}
             // A frame that waited in a socket is not worth having: the datapath drops it after a stall.
-            Awake::NotBefore(_) if matches!(message, Message::Frame(_) | Message::Ready { .. }) => return,
+            Awake::NotBefore(_) if stale && !self.ctx.has(Bug::NoStallGuard) => return,
             Awake::NotBefore(at) => {
                 return self.ctx.queue.push(at, Event::Deliver { from, to, session, message });
             }

@@ -10,6 +10,7 @@ use super::Session;
 use crate::sim::bugs::Bug;
 use crate::sim::context::Context;
 use crate::sim::director::Director;
+use crate::sim::observation::Observation;
 use crate::sim::san::{self, Connection, Request};
 
 /// How long a login may take before it is given up.
@@ -51,6 +52,9 @@ impl Director {
             Effect::Replay(_) => return said(Heard::Replayed),
             Effect::Admit(_) => {
                 home.admitted = true;
+                let (director, epoch) = (self.me, home.wanted.epoch);
+                let session = home.session.as_ref().map_or(0, |it| it.number);
+                ctx.observe(&Observation::Admitted { director, adapter, epoch, session });
                 self.notify_agents(ctx);
             }
             Effect::Withdraw(_) => home.admitted = false,

@@ -197,6 +197,9 @@ impl Director {
             Answer::Heard(heard) => {
                 session.give_up = None;
                 let login = session.login;
+                if heard == Heard::LoggedIn {
+                    ctx.observe(&Observation::LoggedIn { director: self.me, adapter, session: number });
+                }
                 self.tell_vhba(adapter, Event::Session { login, heard }, ctx);
             }
             Answer::Completed { order, value } => {
