@@ -1,5 +1,5 @@
-//! Announcements, as `datapath::director::announce` makes them: the first waits for the server, for a while; they are repeated,
-//! and end early when the LAN has sent something for the adapter.
+//! Announcements, as `datapath::director::announce` makes them: the first waits for the server, for a while; they are repeated
+//! longer than a former home's lease lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,7 +28,6 @@ struct Pending {
     started: Option<Moment>,
     since: Option<Moment>,
     step: usize,
-    unicast: u64,
 }
 
 impl Announcer {
@@ -39,7 +38,7 @@ impl Announcer {
             let skipped = !self.ever.insert(adapter) && only_once;
             if before.get(&adapter) != Some(&row.epoch) && !skipped {
                 let epoch = row.epoch;
-                self.pending.insert(adapter, Pending { epoch, started: None, since: None, step: 0, unicast: 0 });
+                self.pending.insert(adapter, Pending { epoch, started: None, since: None, step: 0 });
             }
         }
         let taken_up = &self.taken_up;
@@ -58,11 +57,6 @@ impl Announcer {
             let started = *it.started.get_or_insert(now);
             if now < started + Duration::from_millis(SCHEDULE_MS[it.step]) {
                 return true;
-            }
-            if it.step == 0 {
-                it.unicast = row.unicast;
-            } else if row.unicast > it.unicast {
-                return false;
             }
             due.push(*adapter);
             it.step += 1;

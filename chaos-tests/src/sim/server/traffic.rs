@@ -1,4 +1,4 @@
-//! The vNICs of a server: half of them speak by themselves, all answer; now and then one of them lies about who it is.
+//! The vNICs of a server: some of them speak by themselves, all answer; now and then one of them lies about who it is.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +48,8 @@ impl Server {
             let Some(route) = self.table.get(&adapter).cloned() else { continue };
             let Some(home) = route.home.as_ref().and_then(|it| ctx.names.director(it)) else { continue };
             self.say_ready(adapter, vnic, &route, home, ctx);
-            // Every second adapter is silent until it is spoken to: only announcements tell the LAN where it is.
-            let talks = adapter.0.is_multiple_of(2) && ctx.now >= vnic.speak_at && !waiting.contains(&adapter);
+            // Some adapters are silent until they are spoken to: only announcements tell the LAN where they are.
+            let talks = adapter.0 % 4 != 1 && ctx.now >= vnic.speak_at && !waiting.contains(&adapter);
             if talks {
                 vnic.speak_at = ctx.now + SPEAK_EVERY;
                 self.send(adapter, vnic.mac, &route, home, FrameKind::Ping, ctx);
