@@ -1,11 +1,13 @@
 # Twinrail. Two commands to begin with: `make demo` and `make test`. Both need Debian 12, Rust and root rights.
 
-.PHONY: help demo test deps bench-deps release vhba-check bench bench-api bench-lan bench-failover bench-vhba
+.PHONY: help demo test deps bench-deps release sim sim-bugs vhba-check bench bench-api bench-lan bench-failover bench-vhba
 
 help:
 	@echo 'make demo            three directors, real servers, real traffic, power cuts: the story, in under 90 s after the build'
 	@echo 'make demo STAY=1     the same, and the lab stays up until Ctrl-C'
 	@echo 'make test            formatting, clippy, all tests, docs'
+	@echo 'make sim             whole clusters on a virtual clock, faults of every kind: SEEDS=1000 of them; SEED=7: that one'
+	@echo 'make sim-bugs        deliberate bugs, each of which the simulator must find'
 	@echo 'make vhba-check      a disk under load through 50 takeovers on each of 4 seeds; SEED=1 TAKEOVERS=50: one seed'
 	@echo 'make bench           all benchmarks; bench-api, bench-lan, bench-failover, bench-vhba: each alone'
 	@echo 'make deps            installs what the above need (debian-packages.txt); they call it themselves'
@@ -25,7 +27,14 @@ bench-deps:
 release: | deps
 	@cargo build --release --quiet --locked -p twinrail -p twinrail-chaos-tests
 
-SEED ?= 1,2,3,4
+SEEDS ?= 1000
+
+# Needs no root rights and no packages.
+sim sim-bugs:
+	@cargo build --release --quiet --locked -p twinrail -p twinrail-chaos-tests --bin sim
+	@target/release/sim $(if $(filter sim-bugs,$@),--bugs --seeds 200,$(if $(SEED),--seed $(SEED),--seeds $(SEEDS)))
+
+vhba-check: SEED ?= 1,2,3,4
 TAKEOVERS ?= 50
 
 vhba-check: release

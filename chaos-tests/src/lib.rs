@@ -7,9 +7,10 @@
 //!                └──── bench ───────┘                           bench      Twinrail beside them, as ratios of one run
 //!                                                               consistency   what a disk may and may not read back
 //!                                                               target     the SAN of files, for initiators not ours
+//!   sim        whole clusters on a virtual clock, without any of the above
 //! ```
 //!
-//! Everything here runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
+//! Everything but `sim` runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
 //! namespaces that the lab made itself; nothing of the host's network is touched, and everything is removed at the
 //! end, whatever the end is (see [`lab::janitor`]).
 
@@ -20,3 +21,4 @@ pub mod demo;
 pub mod lab;
 pub mod measure;
 pub mod target;
+pub mod sim;

@@ -5,8 +5,9 @@
 //! from then on no frame of an older epoch sets out for the former home. It waits for [`PATIENCE`] at most, since a server may be
 //! slow, and whoever is on the LAN must find the adapter all the same.
 //!
-//! Repeated on a schedule, because a switch may lose one, or may relearn the old port from a frame that was under way. It
-//! ends early only when a unicast frame for the adapter came in by the uplink after an announcement.
+//! Repeated on a schedule, because a switch may lose one, or may relearn the old port: from a frame that was under way, or from an
+//! announcement of the former home, which goes on with its own schedule until it knows that it is none any more, or until its lease
+//! ends. So the schedule is gone through whatever comes in by the uplink, and its last step is later than a former home's lease.
 
 use twinrail_proto::domain::{AdapterId, Epoch, MacAddress};
 use twinrail_proto::rail::{OffloadHeader, VlanTag};
@@ -46,8 +47,6 @@ struct Pending {
     since: Option<Nanos>,
     looked: Nanos,
     step: usize,
-    /// Unicast frames from the uplink at the first announcement.
-    unicast: u64,
 }
 
 /// An adapter to announce now.
@@ -66,15 +65,7 @@ impl Announcer {
             if self.taken_up.get(&adapter.id.0) != Some(&adapter.epoch) {
                 self.pending.retain(|it| it.adapter != adapter.id);
                 let (adapter, epoch) = (adapter.id, adapter.epoch);
-                self.pending.push(Pending {
-                    adapter,
-                    epoch,
-                    started: None,
-                    since: None,
-                    looked: 0,
-                    step: 0,
-                    unicast: 0,
-                });
+                self.pending.push(Pending { adapter, epoch, started: None, since: None, looked: 0, step: 0 });
             }
         }
         self.taken_up = taken_up;
@@ -89,15 +80,9 @@ impl Announcer {
             if !pending.may_start(adapter.hold.is_open(pending.epoch), now) {
                 return true;
             }
-            let unicast = adapter.tally.unicast_from_uplink.get();
             let started = *pending.started.get_or_insert(now);
             if now < started + SCHEDULE[pending.step] {
                 return true;
-            }
-            if pending.step == 0 {
-                pending.unicast = unicast;
-            } else if unicast > pending.unicast {
-                return false;
             }
             into.push(Due { adapter: index, first: pending.step == 0 });
             pending.step += 1;
@@ -151,7 +136,7 @@ mod tests {
     #[test]
     fn the_first_one_waits_for_the_server_and_not_for_ever() {
         let (adapter, epoch) = (AdapterId(1), Epoch(2));
-        let pending = || Pending { adapter, epoch, started: None, since: None, looked: 0, step: 0, unicast: 0 };
+        let pending = || Pending { adapter, epoch, started: None, since: None, looked: 0, step: 0 };
         let mut slow = pending();
         assert!(!slow.may_start(false, 10 * MS));
         assert_eq!(slow.deadline(), 11 * MS);
