@@ -1,12 +1,13 @@
 # Twinrail. Two commands to begin with: `make demo` and `make test`. Both need Debian 12, Rust and root rights.
 
-.PHONY: help demo test deps bench-deps release vhba-check bench bench-api bench-lan bench-failover bench-vhba
+.PHONY: help demo test deps bench-deps release vhba-check chaos bench bench-api bench-lan bench-failover bench-vhba
 
 help:
 	@echo 'make demo            three directors, real servers, real traffic, power cuts: the story, in under 90 s after the build'
 	@echo 'make demo STAY=1     the same, and the lab stays up until Ctrl-C'
 	@echo 'make test            formatting, clippy, all tests, docs'
 	@echo 'make vhba-check      a disk under load through 50 takeovers on each of 4 seeds; SEED=1 TAKEOVERS=50: one seed'
+	@echo 'make chaos           faults from a seed against real processes, and a report; MINUTES=10 SEED=1 FAULTS=pause,drain ROUNDS=20'
 	@echo 'make bench           all benchmarks; bench-api, bench-lan, bench-failover, bench-vhba: each alone'
 	@echo 'make deps            installs what the above need (debian-packages.txt); they call it themselves'
 
@@ -25,11 +26,18 @@ bench-deps:
 release: | deps
 	@cargo build --release --quiet --locked -p twinrail -p twinrail-chaos-tests
 
-SEED ?= 1,2,3,4
+CHECK_SEEDS = 1,2,3,4
 TAKEOVERS ?= 50
 
 vhba-check: release
-	@target/release/vhba-check --seed $(SEED) --takeovers $(TAKEOVERS)
+	@target/release/vhba-check --seed $(or $(SEED),$(CHECK_SEEDS)) --takeovers $(TAKEOVERS)
+
+# MINUTES, SEED, FAULTS, ROUNDS, INVARIANTS, SCHEDULE, OLD_BINARY, REPORT: `target/release/chaos --help` says what they are.
+chaos: release
+	@target/release/chaos \
+		$(if $(SCHEDULE)$(ROUNDS),,--minutes $(or $(MINUTES),10)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(INVARIANTS),--invariants $(INVARIANTS)) \
+		$(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(OLD_BINARY),--old-binary $(OLD_BINARY)) $(if $(REPORT),--report $(REPORT))
 
 bench bench-api bench-lan bench-failover bench-vhba: bench-deps
 

@@ -6,6 +6,7 @@
 //!             baseline            demo, tests/                  baseline   VXLAN, etcd, keepalived, in the same lab
 //!                └──── bench ───────┘                           bench      Twinrail beside them, as ratios of one run
 //!                                                               consistency   what a disk may and may not read back
+//!                                                               nemesis       faults from a seed, real clients, invariants, a report
 //! ```
 //!
 //! Everything here runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
@@ -18,3 +19,4 @@ pub mod consistency;
 pub mod demo;
 pub mod lab;
 pub mod measure;
+pub mod nemesis;
