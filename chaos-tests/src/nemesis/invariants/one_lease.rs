@@ -1,7 +1,7 @@
 //! A lease has one holder: no two directors hold one for an adapter at the same epoch, and who is cut off from a quorum loses his, and
 //! then sends nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use twinrail_datapath::Recorded;
@@ -60,13 +60,13 @@ fn sends(seen: &Evidence, (director, from, to): &(String, Nanos, Nanos)) -> Opti
     Some(Violation::at(late.last_ns, format!("{director} sent for {adapter:?}, {after} ms after its lease had ended")))
 }
 
-/// Two directors that said at the same time that they have a lease, and each of which is the home of an adapter at one epoch.
+/// Two directors each of which says that it is the home of an adapter at one epoch, and has a lease.
 fn shared(seen: &Evidence) -> Vec<Violation> {
-    let mut holders: BTreeMap<(&str, u64), BTreeMap<&str, (Nanos, Nanos)>> = BTreeMap::new();
+    let mut holders: BTreeMap<(&str, u64), BTreeSet<&str>> = BTreeMap::new();
     for home in seen.observed.sightings.iter().filter(|it| it.home == it.director) {
-        let leases = seen.observed.pulses.iter().filter(|it| it.director == home.director && it.lease_left.is_some());
-        for pulse in leases.filter(|it| it.from >= home.at).take(1) {
-            holders.entry((&home.adapter, home.epoch)).or_default().insert(&home.director, (pulse.from, pulse.to));
+        let mut pulses = seen.observed.pulses.iter().filter(|it| it.director == home.director && it.from >= home.at);
+        if pulses.any(|it| it.lease_left.is_some()) {
+            holders.entry((&home.adapter, home.epoch)).or_default().insert(&home.director);
         }
     }
     let several = holders.into_iter().filter(|it| it.1.len() > 1);

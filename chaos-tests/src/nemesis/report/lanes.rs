@@ -8,10 +8,12 @@ use crate::nemesis::gaps;
 use crate::nemesis::history::Answer;
 use crate::nemesis::observation::Sighting;
 
-/// Shorter ones could not be seen in the picture, and are what a busy machine makes by itself.
-const SHOWN_GAP: Nanos = 20 * MILLISECOND;
+/// Shorter ones of a card could not be seen in the picture, and are what a busy machine makes by itself.
+pub const SHOWN_GAP: Nanos = 50 * MILLISECOND;
+/// The same of the disk, whose load rests between its turns.
+pub const SHOWN_DISK_GAP: Nanos = 200 * MILLISECOND;
 /// An API call that takes longer is shown.
-const SHOWN_CALL: Nanos = 200 * MILLISECOND;
+pub const SHOWN_CALL: Nanos = 200 * MILLISECOND;
 /// Longer without any answer, and nobody knows who led.
 const STALE_PULSE: Nanos = 1_500 * MILLISECOND;
 
@@ -45,11 +47,12 @@ pub fn lanes(seen: &Evidence) -> Vec<Lane> {
     }
     // What is no card is the disk.
     for name in homes.keys().filter(|it| !names.contains(&it.as_str())) {
-        let told = seen.blocks.gaps.all().iter().filter(|it| it.1 - it.0 >= SHOWN_GAP);
+        let told = seen.blocks.gaps.all().iter().filter(|it| it.1 - it.0 >= SHOWN_DISK_GAP);
         let gaps = told.map(|it| gap(it.0, it.1)).collect();
         lanes.push(Lane { name: format!("disk {name}"), owners: home(name), gaps });
     }
-    lanes.push(Lane { name: "API calls".to_owned(), owners: Vec::new(), gaps: calls(seen) });
+    let calls = |name: &String| Lane { name: format!("API by {name}"), owners: Vec::new(), gaps: calls(seen, name) };
+    lanes.extend(seen.directors.iter().map(calls));
     lanes
 }
 
@@ -102,14 +105,15 @@ fn homes(seen: &Evidence) -> BTreeMap<String, Vec<Stretch>> {
     lanes
 }
 
-/// Calls that were slow, or of unknown outcome.
-fn calls(seen: &Evidence) -> Vec<Stretch> {
-    let shown = seen.history.iter().filter(|it| it.answer == Answer::Unknown || it.to - it.from >= SHOWN_CALL);
+/// Calls of one director that were slow, or of unknown outcome.
+fn calls(seen: &Evidence, director: &str) -> Vec<Stretch> {
+    let all = seen.history.iter().filter(|it| it.director == director);
+    let shown = all.filter(|it| it.answer == Answer::Unknown || it.to - it.from >= SHOWN_CALL);
     let what = |unknown| if unknown { "of unknown outcome" } else { "slow" };
     let mut calls: Vec<Stretch> = shown
         .map(|it| {
             let (ms, kind) = ((it.to - it.from) / MILLISECOND, what(it.answer == Answer::Unknown));
-            Stretch { from: it.from, to: it.to, what: format!("{} by {}, {kind}, {ms} ms", it.register, it.director) }
+            Stretch { from: it.from, to: it.to, what: format!("{}: {kind}, {ms} ms", it.register) }
         })
         .collect();
     calls.sort_by_key(|it| it.from);

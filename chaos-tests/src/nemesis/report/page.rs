@@ -23,8 +23,9 @@ const INTRODUCTION: &str = "<p><b>Twinrail</b> makes network cards and disks of 
 
 const TIMELINE: &str = "<p>Time runs from left to right, one strip below the other. A dark bar is a fault, the light end of it the time \
     until everything served again. Below are the leader, and for each network card and the disk the director that was its home, by \
-    colour. <b>Red</b> is what clients felt: the card's 1 ms probes or the disk got no answer for 20 ms or longer, or an API call took \
-    longer than 200 ms or had an unknown outcome.</p>\n";
+    colour. <b>Red</b> is what clients felt: the card's probes (one each millisecond) got no answer for 50 ms or longer, the disk gave \
+    none for 200 ms, or an API call took longer than 200 ms or had an unknown outcome. API clients ask the director that they are on, so \
+    those of a director that is cut off get no answers, and must not get wrong ones.</p>\n";
 
 const HISTOGRAM: &str = "<p>For each fault and each network card the longest time without an answer to a probe every millisecond, \
     without the time in which the prober itself was not given a core. The dashed line is what is allowed here; where there is none, the \
@@ -146,7 +147,8 @@ fn key(seen: &Evidence) -> String {
 fn rounds(seen: &Evidence) -> String {
     let heads =
         ["", "at", "fault", "whom", "lasted", "longest gap of a card", "longest gap of the disk", "served again after"];
-    let heads: String = heads.iter().map(|it| format!("<th>{it}</th>")).collect();
+    let class = |index: usize| if index < 4 { "" } else { " class=\"number\"" };
+    let heads: String = heads.iter().enumerate().map(|(index, it)| format!("<th{}>{it}</th>", class(index))).collect();
     let rows: String = seen.rounds.iter().map(|it| round(seen, it)).collect();
     format!("<table>\n<tr>{heads}</tr>\n{rows}</table>\n")
 }
