@@ -32,11 +32,12 @@ TAKEOVERS ?= 50
 vhba-check: release
 	@target/release/vhba-check --seed $(or $(SEED),$(CHECK_SEEDS)) --takeovers $(TAKEOVERS)
 
-# MINUTES, SEED, FAULTS, ROUNDS, INVARIANTS, SCHEDULE, OLD_BINARY, REPORT: `target/release/chaos --help` says what they are.
+# MINUTES, SEED, FAULTS, ROUNDS, DIRECTORS, INVARIANTS, SCHEDULE, OLD_BINARY, REPORT: `target/release/chaos --help` says what they are.
 chaos: release
 	@target/release/chaos \
 		$(if $(SCHEDULE)$(ROUNDS),,--minutes $(or $(MINUTES),10)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(INVARIANTS),--invariants $(INVARIANTS)) \
+		$(if $(DIRECTORS),--directors $(DIRECTORS)) \
 		$(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(OLD_BINARY),--old-binary $(OLD_BINARY)) $(if $(REPORT),--report $(REPORT))
 
 bench bench-api bench-lan bench-failover bench-vhba: bench-deps

@@ -1,9 +1,11 @@
 //! A short share of the nemesis: a fixed schedule with one fault of each family against real processes, every invariant judged, the
 //! report written. And what is refused.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use twinrail_chaos_tests::lab::remnants;
 use twinrail_chaos_tests::nemesis::invariants::Verdict;
 use twinrail_chaos_tests::nemesis::options::Options;
@@ -14,7 +16,7 @@ const SCHEDULE: &str = "
     power-cut           target=leader    hold=600ms
     rails-cut           target=home      hold=2500ms
     rail-cut            hold=400ms
-    disk-full           hold=800ms
+    disk-full           hold=1200ms
     drain               target=home      hold=300ms
 ";
 
@@ -39,6 +41,30 @@ fn the_invariants_hold_through_a_short_schedule_and_the_report_says_so() -> Resu
     Ok(())
 }
 
+/// The program takes its turn by itself.
+#[test]
+fn an_interrupted_run_writes_its_report() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let report = folder.path().join("report.html");
+    let mut chaos = Command::new(env!("CARGO_BIN_EXE_chaos"));
+    chaos.args(["--seed", "2", "--faults", "pause", "--rounds", "50", "--report"]).arg(&report).stdout(Stdio::piped());
+    let mut child = chaos.spawn()?;
+    let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    let mut said = Vec::new();
+    for line in lines {
+        said.push(line?);
+        // The first line of a round: it is in the middle of the second then.
+        if said.last().is_some_and(|line| line.contains("serves again after")) && said.len() == 2 {
+            kill_process(Pid::from_child(&child), Signal::INT)?;
+        }
+    }
+    let status = child.wait()?;
+    ensure!(status.code() == Some(130), "it ended with {status}: {said:?}");
+    let page = std::fs::read_to_string(&report).context("no report")?;
+    ensure!(page.contains("interrupted before its end") && page.contains("<svg"), "the report does not say so");
+    Ok(())
+}
+
 /// Nothing is built, and nobody needs to be root.
 #[test]
 fn what_is_wrong_is_named() -> Result<()> {
@@ -56,6 +82,7 @@ fn what_is_wrong_is_named() -> Result<()> {
         (&["--minutes", "NaN"], "NaN is not more than 0"),
         (&["--seed", "x"], "invalid value 'x' for '--seed <SEED>'"),
         (&["--rounds", "0"], "0 is not in 1.."),
+        (&["--directors", "2"], "2 is not in 3..=7"),
         (&["--schedule", schedule], "line 2: `power-cut hold=long`: 'long' is no time like 250ms"),
         (&["--schedule", "/nowhere"], "could not read /nowhere"),
         (&["--faults", "old-version"], "the fault 'old-version' needs an older build: give its path with --old-binary"),

@@ -20,12 +20,15 @@ pub struct Round {
     pub number: usize,
     pub step: Step,
     pub struck: Struck,
-    /// Just before it was inflicted, when healing began, and when that was done.
+    /// Just before it was inflicted (whom it hits is asked first), when that was done, when healing began, and when that was done.
     pub from: Nanos,
+    pub inflicted: Nanos,
     pub healing: Nanos,
     pub healed: Nanos,
     /// When everything served again; None: it did not.
     pub served: Option<Nanos>,
+    /// Directors whose disk had failed, and which still ran when healing began.
+    pub still_running: Vec<String>,
     /// What was missing then.
     pub missing: String,
 }

@@ -10,6 +10,7 @@ use super::faults::{self, FaultRef, Means};
 use super::invariants::{self, InvariantRef};
 use super::schedule::{self, Step};
 
+pub const USUAL_DIRECTORS: u8 = 3;
 const LONGEST_RUN: f64 = 24.0 * 60.0;
 /// Where reports and schedules go.
 const FOLDER: &str = "target/nemesis";
@@ -25,6 +26,9 @@ pub struct Options {
     /// What faults and clients are drawn from; none: a new one, which is printed.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// How many directors there are.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(3..=7))]
+    pub directors: Option<u8>,
     /// Only these, separated by commas; `all` is all that can be done here.
     #[arg(long, value_delimiter = ',', value_name = "FAULT", conflicts_with = "schedule")]
     pub faults: Vec<String>,
@@ -50,6 +54,7 @@ pub struct Options {
 pub struct Plan {
     pub seed: u64,
     pub length: Length,
+    pub directors: u8,
     /// Of these the steps are drawn.
     pub faults: Vec<FaultRef>,
     /// In place of drawn ones.
@@ -84,7 +89,8 @@ impl Options {
         let (faults, invariants) = (self.faults(&means)?, self.invariants()?);
         let all = self.faults.is_empty() || self.faults.iter().any(|it| it == "all");
         let fault_words = if all { "all".to_owned() } else { self.faults.join(",") };
-        Ok(Plan { seed, length, faults, steps, invariants, means, report, fault_words })
+        let directors = self.directors.unwrap_or(USUAL_DIRECTORS);
+        Ok(Plan { seed, length, directors, faults, steps, invariants, means, report, fault_words })
     }
 
     fn faults(&self, means: &Means) -> Result<Vec<FaultRef>> {

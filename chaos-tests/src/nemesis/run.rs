@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::evidence::{Evidence, Round};
+use super::faults::Struck;
 use super::invariants::{Finding, InvariantRef, Verdict};
 use super::options::{Length, Plan};
 use super::quiet::{self, Service};
@@ -97,8 +98,10 @@ fn perform_one(stage: &mut Stage, number: usize, step: Step) -> Result<Round> {
     wait(step.rest);
     let from = clock::now();
     let struck = step.fault.inflict(&mut stage.world, &step).context("it could not be inflicted")?;
+    let inflicted = clock::now();
     stage.world.set_away(&struck.away);
     wait(step.hold);
+    let still_running = still_running(stage, &struck)?;
     let healing = clock::now();
     if struck.away.len() == stage.world.directors().len() {
         // Somebody must be asked by whoever heals.
@@ -112,7 +115,18 @@ fn perform_one(stage: &mut Stage, number: usize, step: Step) -> Result<Round> {
         Service::Missing(what) => (None, what),
         Service::Interrupted => (None, String::new()),
     };
-    Ok(Round { number, step, struck, from, healing, healed, served, missing })
+    Ok(Round { number, step, struck, from, inflicted, healing, healed, served, still_running, missing })
+}
+
+/// Directors that should have stopped by themselves, and have not.
+fn still_running(stage: &mut Stage, struck: &Struck) -> Result<Vec<String>> {
+    let mut running = Vec::new();
+    for name in &struck.must_stop {
+        if stage.world.lab.is_running(name)? {
+            running.push(name.clone());
+        }
+    }
+    Ok(running)
 }
 
 fn tell(round: &Round) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use twinrail_proto::domain::DirectorRole;
 
 use super::clients::api::ApiClients;
 use super::clients::spoof::Spoofer;
@@ -44,7 +45,8 @@ pub struct Stage {
 
 impl Stage {
     pub fn set(plan: &Plan) -> Result<Self> {
-        let layout = Layout { san: true, small_disk: Some((SMALL_DISK.0.to_owned(), SMALL_DISK.1)), ..layout() };
+        let layout =
+            Layout { san: true, small_disk: Some((SMALL_DISK.0.to_owned(), SMALL_DISK.1)), ..layout(plan.directors) };
         let mut lab = Lab::build(layout)?;
         match Self::set_in(&mut lab, plan) {
             Ok(set) => Ok(set.with(lab, plan)),
@@ -123,9 +125,10 @@ impl Parts {
     }
 }
 
-fn layout() -> Layout {
+fn layout(directors: u8) -> Layout {
+    let directors = (1..=directors).map(|number| (format!("d{number}"), DirectorRole::Active)).collect();
     let servers = CARD_SERVERS.into_iter().chain([DISK_SERVER]).map(str::to_owned).collect();
-    Layout { servers, ..Layout::default() }
+    Layout { directors, servers, ..Layout::default() }
 }
 
 fn finish(mut watched: Watched) -> Result<CardSeen> {

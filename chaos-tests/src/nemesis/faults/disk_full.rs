@@ -37,7 +37,7 @@ impl Fault for DiskFull {
                 }
             }
         }
-        Ok(Struck::lost(director))
+        Ok(Struck::disk_failed(director))
     }
 
     fn heal(&self, world: &mut World, _: &Step, struck: &Struck) -> Result<()> {

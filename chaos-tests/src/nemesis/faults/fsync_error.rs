@@ -20,7 +20,7 @@ impl Fault for FsyncError {
     fn inflict(&self, world: &mut World, step: &Step) -> Result<Struck> {
         let director = world.target(step)?;
         world.sick(&director)?.break_disk()?;
-        Ok(Struck::lost(&director))
+        Ok(Struck::disk_failed(&director))
     }
 
     fn heal(&self, world: &mut World, _: &Step, struck: &Struck) -> Result<()> {

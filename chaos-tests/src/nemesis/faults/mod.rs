@@ -58,6 +58,8 @@ pub struct Struck {
     pub away: Vec<String>,
     /// Directors that run and are cut off from a quorum: they must lose their leases.
     pub cut_off: Vec<String>,
+    /// Directors whose disk has failed: they must stop by themselves.
+    pub must_stop: Vec<String>,
     pub interruption: Interruption,
 }
 
@@ -151,7 +153,12 @@ impl Struck {
     /// A director that is down, or hangs: its adapters go elsewhere.
     fn lost(director: &str) -> Self {
         let (whom, away) = (director.to_owned(), vec![director.to_owned()]);
-        Self { whom, away, cut_off: Vec::new(), interruption: Interruption::Failover }
+        Self { whom, away, cut_off: Vec::new(), must_stop: Vec::new(), interruption: Interruption::Failover }
+    }
+
+    /// One whose disk has failed.
+    fn disk_failed(director: &str) -> Self {
+        Self { must_stop: vec![director.to_owned()], ..Self::lost(director) }
     }
 
     /// One that runs without a quorum.
@@ -161,6 +168,6 @@ impl Struck {
 
     /// Nobody is away.
     fn seen(whom: impl Into<String>, interruption: Interruption) -> Self {
-        Self { whom: whom.into(), away: Vec::new(), cut_off: Vec::new(), interruption }
+        Self { whom: whom.into(), away: Vec::new(), cut_off: Vec::new(), must_stop: Vec::new(), interruption }
     }
 }

@@ -5,6 +5,7 @@ mod acknowledged_writes;
 mod connections;
 mod converged;
 mod epochs;
+mod failed_disk_stops;
 mod failover_time;
 mod isolation;
 mod linearizable;
@@ -100,7 +101,7 @@ impl fmt::Display for Verdict {
 /// One of the invariants that there are.
 pub type InvariantRef = &'static dyn Invariant;
 
-pub const ALL: [InvariantRef; 14] = [
+pub const ALL: [InvariantRef; 15] = [
     &unique::Unique,
     &one_home::OneHome,
     &epochs::Epochs,
@@ -115,6 +116,7 @@ pub const ALL: [InvariantRef; 14] = [
     &serves_again::ServesAgain,
     &connections::Connections,
     &converged::Converged,
+    &failed_disk_stops::FailedDiskStops,
 ];
 
 /// The invariant of that name, or an error that says which there are.

@@ -41,7 +41,7 @@ impl Invariant for OneLease {
 
 /// From when until when a director that was cut off has no lease; None: it was not for long enough.
 fn without_lease(round: &Round) -> Option<(Nanos, Nanos)> {
-    let from = round.from + nanos(LEASE + SLACK);
+    let from = round.inflicted + nanos(LEASE + SLACK);
     (from < round.healing).then_some((from, round.healing))
 }
 

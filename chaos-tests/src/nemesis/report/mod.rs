@@ -19,7 +19,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::options::{Length, Plan};
+use super::options::{Length, Plan, USUAL_DIRECTORS};
 use super::run::Outcome;
 use super::schedule::Step;
 use crate::lab::programs::Programs;
@@ -40,9 +40,10 @@ pub fn write(plan: &Plan, outcome: &Outcome) -> Result<()> {
 pub fn reproduction(plan: &Plan, rounds: usize) -> String {
     let (seed, faults) = (plan.seed, &plan.fault_words);
     let old = plan.means.old_program.as_ref().map_or(String::new(), |it| format!(" OLD_BINARY={}", it.display()));
+    let many = if plan.directors == USUAL_DIRECTORS { String::new() } else { format!(" DIRECTORS={}", plan.directors) };
     match plan.steps {
-        Some(_) => format!("make chaos SEED={seed} SCHEDULE={}{old}", schedule_file(&plan.report).display()),
-        None => format!("make chaos SEED={seed} FAULTS={faults} ROUNDS={}{old}", rounds.max(1)),
+        Some(_) => format!("make chaos SEED={seed} SCHEDULE={}{many}{old}", schedule_file(&plan.report).display()),
+        None => format!("make chaos SEED={seed} FAULTS={faults} ROUNDS={}{many}{old}", rounds.max(1)),
     }
 }
 

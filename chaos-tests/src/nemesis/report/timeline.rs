@@ -112,8 +112,8 @@ impl Strip<'_> {
             drawn +=
                 &rect(self.x(self.from), y, self.x(self.seen.to) - self.x(self.from), OWNER, NOBODY, "nobody knows");
         }
-        for owner in lane.owners.iter().filter(|it| self.shows(it.from, it.to)) {
-            let (x, to) = (self.x(owner.from), self.x(owner.to));
+        for owner in lane.owners.iter().filter(|it| self.shows(it.from, it.to) && it.from < self.seen.to) {
+            let (x, to) = (self.x(owner.from), self.x(owner.to.min(self.seen.to)));
             let name = if owner.what.is_empty() { "nobody" } else { &owner.what };
             drawn += &rect(x, y, to - x, OWNER, colour(&self.seen.directors, &owner.what), name);
             if to - x > 40.0 {
