@@ -86,6 +86,7 @@ fn what_is_wrong_is_named() -> Result<()> {
         (&["--schedule", schedule], "line 2: `power-cut hold=long`: 'long' is no time like 250ms"),
         (&["--schedule", "/nowhere"], "could not read /nowhere"),
         (&["--faults", "old-version"], "the fault 'old-version' needs an older build: give its path with --old-binary"),
+        (&["--report", "/proc/nowhere/report.html"], "could not create /proc/nowhere"),
         (&["--old-binary", "/nowhere"], "--old-binary /nowhere: there is no such file"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_chaos")).args(arguments).output()?;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::faults::{self, FaultRef, Means};
 use super::invariants::{self, InvariantRef};
+use super::report;
 use super::schedule::{self, Step};
 
 pub const USUAL_DIRECTORS: u8 = 3;
@@ -87,6 +88,7 @@ impl Options {
         };
         let report = self.report.clone().unwrap_or_else(|| PathBuf::from(format!("{FOLDER}/seed-{seed}.html")));
         let (faults, invariants) = (self.faults(&means)?, self.invariants()?);
+        report::prepare(&report)?;
         let all = self.faults.is_empty() || self.faults.iter().any(|it| it == "all");
         let fault_words = if all { "all".to_owned() } else { self.faults.join(",") };
         let directors = self.directors.unwrap_or(USUAL_DIRECTORS);

@@ -25,11 +25,16 @@ use super::schedule::Step;
 use crate::lab::programs::Programs;
 use crate::lab::shell;
 
-/// Writes the report, and the schedule that was done beside it.
-pub fn write(plan: &Plan, outcome: &Outcome) -> Result<()> {
-    if let Some(folder) = plan.report.parent() {
+/// Makes sure that the report can be written, before anything is done that takes time.
+pub fn prepare(report: &Path) -> Result<()> {
+    if let Some(folder) = report.parent() {
         fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
     }
+    fs::write(report, "").with_context(|| format!("could not write {}", report.display()))
+}
+
+/// Writes the report, and the schedule that was done beside it.
+pub fn write(plan: &Plan, outcome: &Outcome) -> Result<()> {
     let page = page::page(plan, outcome, &versions(plan));
     fs::write(&plan.report, page).with_context(|| format!("could not write {}", plan.report.display()))?;
     let path = schedule_file(&plan.report);
