@@ -16,7 +16,8 @@ const SCHEDULE: &str = "
     power-cut           target=leader    hold=600ms
     rails-cut           target=home      hold=2500ms
     rail-cut            hold=400ms
-    disk-full           hold=1200ms
+    disk-full           hold=400ms
+    fsync-error         hold=1200ms
     drain               target=home      hold=300ms
 ";
 

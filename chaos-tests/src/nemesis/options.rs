@@ -42,7 +42,7 @@ pub struct Options {
     /// An older build of `twinrail`, for the fault `old-version`.
     #[arg(long, value_name = "PATH")]
     pub old_binary: Option<PathBuf>,
-    /// Where the report goes [default: target/nemesis/seed-<SEED>.html]
+    /// Where the report goes [default: `target/nemesis/seed-SEED.html`]
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Say which faults and invariants there are, and do nothing.

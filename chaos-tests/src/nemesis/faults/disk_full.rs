@@ -21,7 +21,7 @@ impl Fault for DiskFull {
     }
 
     fn means(&self) -> &'static str {
-        "a director's disk (a small tmpfs of its own) is full, and is emptied later"
+        "a director's disk (a small tmpfs of its own) is full, and is emptied later; it may stop, or live on the space that its store has"
     }
 
     fn inflict(&self, world: &mut World, _: &Step) -> Result<Struck> {
@@ -37,7 +37,7 @@ impl Fault for DiskFull {
                 }
             }
         }
-        Ok(Struck::disk_failed(director))
+        Ok(Struck::lost(director))
     }
 
     fn heal(&self, world: &mut World, _: &Step, struck: &Struck) -> Result<()> {

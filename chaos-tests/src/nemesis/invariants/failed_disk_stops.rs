@@ -17,12 +17,11 @@ impl Invariant for FailedDiskStops {
     }
 
     fn means(&self) -> &'static str {
-        "a director whose disk is full, or could not make something durable, stops by itself within 1 s, and starts again when its \
-         disk is well"
+        "a director whose disk could not make something durable stops by itself within 1 s, and starts again when its disk is well"
     }
 
     fn judge(&self, seen: &Evidence) -> Finding {
-        let failed = |it: &&Round| !it.struck.must_stop.is_empty() && it.healing - it.from > nanos(STOPS_WITHIN);
+        let failed = |it: &&Round| !it.struck.must_stop.is_empty() && it.healing - it.inflicted > nanos(STOPS_WITHIN);
         let rounds: Vec<&Round> = seen.rounds.iter().filter(failed).collect();
         let running = rounds.iter().filter(|it| !it.still_running.is_empty());
         let violations = running.map(|it| {
