@@ -7,6 +7,7 @@
 //!                └──── bench ───────┘                           bench      Twinrail beside them, as ratios of one run
 //!                                                               consistency   what a disk may and may not read back
 //!                                                               target     the SAN of files, for initiators not ours
+//!                                                               nemesis       faults from a seed, real clients, a report
 //!   sim        whole clusters on a virtual clock, without any of the above
 //! ```
 //!
@@ -20,5 +21,6 @@ pub mod consistency;
 pub mod demo;
 pub mod lab;
 pub mod measure;
-pub mod target;
+pub mod nemesis;
 pub mod sim;
+pub mod target;

@@ -19,6 +19,11 @@ impl Gaps {
         self.last = Some(now);
     }
 
+    /// All that were kept, in their order.
+    pub fn all(&self) -> &[(Nanos, Nanos)] {
+        &self.kept
+    }
+
     /// The longest gap that overlaps a stretch of time; 0 where there was none to keep.
     pub fn longest(&self, from: Nanos, to: Nanos) -> Nanos {
         let overlapping = self.kept.iter().filter(|(start, end)| *start < to && *end > from);

@@ -29,11 +29,16 @@ pub struct RunningLoad {
 impl RunningLoad {
     /// On the NBD export of a disk that is all zeros.
     pub fn start(export: &Path, seed: u64) -> Result<Self> {
+        Self::start_paced(export, seed, Duration::ZERO)
+    }
+
+    /// The same with a rest after each turn: beside other clients on a small machine.
+    pub fn start_paced(export: &Path, seed: u64, rest: Duration) -> Result<Self> {
         let disk = NbdDisk::attach(export)?;
         ensure!(disk.size() >= (BLOCKS * BLOCK) as u64, "the disk has {} octets only", disk.size());
         let (shared, stop) = (Shared::default(), Arc::new(AtomicBool::new(false)));
         let (load, ends) = (Load::new(disk, BLOCKS, seed, shared.clone()), stop.clone());
-        let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || keep_loading(load, &ends));
+        let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || keep_loading(load, &ends, rest));
         Ok(Self { shared, stop, thread: thread.context("could not start a thread")? })
     }
 
@@ -50,9 +55,10 @@ impl RunningLoad {
     }
 }
 
-fn keep_loading(mut load: Load<NbdDisk>, stop: &AtomicBool) -> Result<Tally> {
+fn keep_loading(mut load: Load<NbdDisk>, stop: &AtomicBool, rest: Duration) -> Result<Tally> {
     while !stop.load(Ordering::Relaxed) {
         load.turn().context("the load could not go on")?;
+        std::thread::sleep(rest);
     }
     load.settle(SETTLES_WITHIN)?;
     std::thread::sleep(BEFORE_THE_LAST_LOOK);

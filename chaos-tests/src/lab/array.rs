@@ -20,7 +20,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::layout::{ARRAY, ARRAY_NAME};
 use super::scenario::eventually;
-use super::{Lab, Namespace, Process, shell};
+use super::{Lab, Namespace, Process, preload, shell};
 
 /// The IANA port of iSCSI, which tgtd listens on.
 const PORT: u16 = 3_260;
@@ -223,12 +223,7 @@ pub fn initiator(wwpn: &str) -> String {
     format!("naa.{}", wwpn.replace(':', "").to_lowercase())
 }
 
-/// What is preloaded into a slow tgtd: its source is in this program, and the machine's compiler makes it anew each time.
+/// What is preloaded into a slow tgtd.
 pub fn compile_shim(folder: &Path) -> Result<PathBuf> {
-    let (source, shim) = (folder.join("slow_pwrite.c"), folder.join("slow_pwrite.so"));
-    std::fs::write(&source, include_str!("../../slow-array/slow_pwrite.c"))
-        .with_context(|| format!("could not write {}", source.display()))?;
-    let flags = ["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-o"];
-    shell::run(Command::new("gcc").args(flags).arg(&shim).arg(&source)).context("could not make the slow array")?;
-    Ok(shim)
+    preload::compile(folder, "slow_pwrite", include_str!("../../slow-array/slow_pwrite.c"))
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use twinrail_proto::domain::Rail;
 
 use super::janitor::Registration;
+use super::launch::Launch;
 use super::layout::{ECHO_PORT, IPERF_PORT, LAN_HOST, LAN_HOST_NAME, LAN_HOST_V6, Layout, MachineKind, Segment};
 use super::programs::Programs;
 use super::remnants::{self, LabId};
-use super::{Lab, Machine, Namespace, dhcp};
+use super::{Lab, Machine, Namespace, dhcp, shell};
 
 /// No IPv6 where machines only forward: nobody but the lab's machines speaks on its segments.
 const FORWARDS_ONLY: &str = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6\n\
@@ -28,6 +30,7 @@ pub fn build(layout: Layout) -> Result<Lab> {
     let registration = Registration::start(&id, programs.lab(), &run_dir)?;
     let fabric = Namespace::create(id.namespace("fabric"))?;
     let machines = create_machines(&id, &layout)?;
+    mount_small_disk(&layout, &run_dir)?;
     build_fabric(&fabric, &layout)?;
     for machine in machines.values() {
         connect(&fabric, machine, &layout)?;
@@ -43,9 +46,18 @@ pub fn build(layout: Layout) -> Result<Lab> {
 fn create_machines(id: &LabId, layout: &Layout) -> Result<BTreeMap<String, Machine>> {
     let create = |(name, kind): (String, MachineKind)| {
         let namespace = Namespace::create(id.namespace(&name))?;
-        Ok((name.clone(), Machine { name, kind, namespace, process: None }))
+        Ok((name.clone(), Machine { name, kind, namespace, process: None, launch: Launch::default() }))
     };
     layout.machines().into_iter().map(create).collect()
+}
+
+/// The data folder of the machine that has a small disk. It goes with the lab ([`remnants::remove`]).
+fn mount_small_disk(layout: &Layout, run_dir: &Path) -> Result<()> {
+    let Some((machine, octets)) = &layout.small_disk else { return Ok(()) };
+    let folder = run_dir.join(machine);
+    std::fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+    let size = format!("size={octets}");
+    shell::run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "twinrail-lab"]).arg(&folder)).map(drop)
 }
 
 /// The bridges learn and forward like switches, at once: no spanning tree, no multicast snooping (nobody is a querier).

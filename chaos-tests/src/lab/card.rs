@@ -10,7 +10,7 @@ use super::cluster::Vnic;
 use super::layout::{ECHO_PORT, LAN_HOST};
 use super::probes::{RunningProber, RunningTransfer, Window};
 use crate::measure::clock::Nanos;
-use crate::measure::report::{ProbeSummary, TcpReport};
+use crate::measure::report::{ProbeEvent, ProbeSummary, TcpReport};
 
 /// Traffic flows again within this, or whoever waits for it fails.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
@@ -51,6 +51,16 @@ impl Watched {
         let prober = lab.start_prober(&card.server, &label("prober"), card.address, target)?;
         let transfer = lab.start_transfer(&card.server, &label("transfer"), card.address, target)?;
         Ok(Self { card, prober, transfer })
+    }
+
+    /// All that the prober told so far.
+    pub fn events(&mut self) -> Result<&[ProbeEvent]> {
+        self.prober.events()
+    }
+
+    /// When the last answer came that was told.
+    pub fn answered(&mut self) -> Option<Nanos> {
+        self.prober.last_answer()
     }
 
     pub fn wait_for_answers(&mut self) -> Result<()> {

@@ -13,8 +13,6 @@ use super::layout::{Layout, MachineKind};
 pub const CLUSTER: &str = "lab";
 pub const API_PORT: u16 = 7_400;
 pub const METRICS_PORT: u16 = 7_401;
-/// The flight recorder's file in a machine's data folder.
-pub const FLIGHT_FILE: &str = "flight";
 
 /// In a server's data folder: what its agent makes for its vHBAs.
 const DISKS_FOLDER: &str = "disks";
@@ -73,20 +71,26 @@ struct Contact {
     rail_b: String,
 }
 
+/// Where a machine's flight recorder writes: beside its data folder, which may be full, or go.
+pub fn flight_file(run_dir: &Path, machine: &str) -> PathBuf {
+    run_dir.join(format!("{machine}.flight"))
+}
+
 /// Writes the machine's file into the run folder and gives its path. The data folder is `<run folder>/<name>`.
 pub fn write(layout: &Layout, name: &str, kind: MachineKind, run_dir: &Path) -> Result<PathBuf> {
     let data = run_dir.join(name);
     std::fs::create_dir_all(&data).with_context(|| format!("could not create {}", data.display()))?;
     let path = run_dir.join(format!("{name}.toml"));
-    let text = render(layout, name, kind, data)?;
+    let text = render(layout, name, kind, run_dir)?;
     std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
     Ok(path)
 }
 
-fn render(layout: &Layout, name: &str, kind: MachineKind, data: PathBuf) -> Result<String> {
+fn render(layout: &Layout, name: &str, kind: MachineKind, run_dir: &Path) -> Result<String> {
+    let data = run_dir.join(name);
     let address = |rail| Ok::<_, anyhow::Error>(rail_address(layout, kind, rail)?.to_string());
     let rails = Rails { a: address(Rail::A)?, b: address(Rail::B)? };
-    let trial = layout.flight_recorder.then(|| Trial { flight_recorder: data.join(FLIGHT_FILE) });
+    let trial = layout.flight_recorder.then(|| Trial { flight_recorder: flight_file(run_dir, name) });
     let text = match kind {
         MachineKind::Director { .. } => {
             let directors = founders(layout)?;
@@ -147,7 +151,7 @@ mod tests {
         let timing: toml::Table = "[timing]\nlease_ms = 900".parse().unwrap();
         layout.director_extra = timing;
         let kind = layout.machines().into_iter().find(|(n, _)| n == name).unwrap().1;
-        render(&layout, name, kind, PathBuf::from("/data")).unwrap().parse().unwrap()
+        render(&layout, name, kind, Path::new("/run")).unwrap().parse().unwrap()
     }
 
     #[test]
@@ -166,11 +170,11 @@ mod tests {
         let mut layout = Layout { san: true, ..Layout::default() };
         layout.server_extra = "[vhba]\ndevice_nodes = true".parse().unwrap();
         let render = |layout: &Layout| {
-            let text = render(layout, "s1", MachineKind::Server { index: 1 }, PathBuf::from("/data")).unwrap();
+            let text = render(layout, "s1", MachineKind::Server { index: 1 }, Path::new("/run")).unwrap();
             text.parse::<toml::Table>().unwrap()["vhba"].clone()
         };
         let vhba = render(&layout);
-        assert_eq!((vhba["run_dir"].as_str(), vhba["device_nodes"].as_bool()), (Some("/data/disks"), Some(true)));
+        assert_eq!((vhba["run_dir"].as_str(), vhba["device_nodes"].as_bool()), (Some("/run/s1/disks"), Some(true)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
@@ -13,6 +14,8 @@ use crate::measure::clock::{self, Nanos};
 
 /// The bridge family's table in which partitions are cut. One table, replaced whole.
 const CUT_TABLE: &str = "cut";
+/// A program that is asked to end does within this.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Lab {
     /// Cuts a machine's power: its links go down first, then SIGKILL, so that its kernel cannot say goodbye for it.
@@ -35,6 +38,13 @@ impl Lab {
         let process = self.machine_mut(name)?.process.take();
         let mut process = process.with_context(|| format!("nothing runs on {name}"))?;
         process.kill()
+    }
+
+    /// SIGTERM, and waits until it has ended in order.
+    pub fn stop(&mut self, name: &str) -> Result<()> {
+        let process = self.machine_mut(name)?.process.take();
+        let mut process = process.with_context(|| format!("nothing runs on {name}"))?;
+        process.terminate(STOPS_WITHIN).map(drop)
     }
 
     /// SIGSTOP: the machine hangs, with all that it knew.
@@ -82,12 +92,17 @@ impl Lab {
 
     /// Nothing passes between these machines and those, on either rail; everything else does.
     pub fn partition(&self, these: &[&str], those: &[&str]) -> Result<()> {
+        self.cut_ways(&[(these, those), (those, these)])
+    }
+
+    /// Nothing passes on either rail from the first machines of each pair to the second: other ways, the way back among them,
+    /// are open.
+    pub fn cut_ways(&self, ways: &[(&[&str], &[&str])]) -> Result<()> {
         let mut rules = String::new();
-        for rail in Rail::ALL {
-            let (left, right) = (self.addresses(these, rail)?, self.addresses(those, rail)?);
-            let ip = self.layout.rail_family.header();
-            writeln!(rules, "{ip} saddr {{ {left} }} {ip} daddr {{ {right} }} drop")?;
-            writeln!(rules, "{ip} saddr {{ {right} }} {ip} daddr {{ {left} }} drop")?;
+        let ip = self.layout.rail_family.header();
+        for (rail, (from, to)) in Rail::ALL.into_iter().flat_map(|rail| ways.iter().map(move |way| (rail, way))) {
+            let (from, to) = (self.addresses(from, rail)?, self.addresses(to, rail)?);
+            writeln!(rules, "{ip} saddr {{ {from} }} {ip} daddr {{ {to} }} drop")?;
         }
         self.replace_cuts(&rules)
     }

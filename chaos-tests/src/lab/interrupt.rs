@@ -1,6 +1,8 @@
-//! Ctrl-C and SIGTERM: remove the labs, then end with the status that a shell expects.
+//! Ctrl-C and SIGTERM: remove the labs, then end with the status that a shell expects. A program that has something to say first
+//! asks to be told ([`ask_first`]); then only the second signal ends it.
 
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,6 +12,20 @@ use super::janitor;
 /// 128 + SIGINT (2), and 128 + SIGTERM (15).
 const ENDED_BY_INTERRUPT: i32 = 130;
 const ENDED_BY_TERMINATE: i32 = 143;
+
+/// Whether the first signal is only told, and whether it came.
+static ASKED_FIRST: AtomicBool = AtomicBool::new(false);
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// From now on the first signal ends nothing: [`was_told`] says that it came.
+pub fn ask_first() {
+    ASKED_FIRST.store(true, Ordering::Relaxed);
+}
+
+/// Whether the signal came after [`ask_first`].
+pub fn was_told() -> bool {
+    TOLD.load(Ordering::Relaxed)
+}
 
 /// Installs the handler, once a process. It stays for as long as the process lives.
 pub fn install() -> Result<()> {
@@ -36,8 +52,14 @@ fn start() -> Result<()> {
 }
 
 async fn first(mut interrupt: Signal, mut terminate: Signal) -> i32 {
-    tokio::select! {
-        _ = interrupt.recv() => ENDED_BY_INTERRUPT,
-        _ = terminate.recv() => ENDED_BY_TERMINATE,
+    loop {
+        let status = tokio::select! {
+            _ = interrupt.recv() => ENDED_BY_INTERRUPT,
+            _ = terminate.recv() => ENDED_BY_TERMINATE,
+        };
+        if !ASKED_FIRST.load(Ordering::Relaxed) || TOLD.swap(true, Ordering::Relaxed) {
+            return status;
+        }
+        eprintln!("\nit ends in order; another signal ends it at once");
     }
 }

@@ -131,6 +131,8 @@ pub struct Layout {
     pub lan_mtu: u32,
     /// A SAN with a disk array ([`super::array`]), and a port of every director on it.
     pub san: bool,
+    /// The machine whose data folder is a disk of its own of so many octets (a tmpfs): it can be full.
+    pub small_disk: Option<(String, u64)>,
     /// Every machine records which frames of which epoch went where (see [`super::flight`]).
     pub flight_recorder: bool,
     /// Sections and keys added to every director's configuration file.
@@ -156,6 +158,7 @@ impl Layout {
             rail_family: RailFamily::default(),
             lan_mtu: LAN_MTU,
             san: false,
+            small_disk: None,
             flight_recorder: true,
             director_extra: toml::Table::new(),
             server_extra: toml::Table::new(),

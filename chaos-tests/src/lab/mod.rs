@@ -36,9 +36,11 @@ pub mod files;
 pub mod flight;
 pub mod interrupt;
 pub mod janitor;
+pub mod launch;
 pub mod layout;
 pub mod namespace;
 pub mod peer;
+pub mod preload;
 pub mod probes;
 pub mod process;
 pub mod programs;
@@ -46,6 +48,7 @@ pub mod remnants;
 pub mod requirements;
 pub mod scenario;
 pub mod shell;
+pub mod sick;
 mod start;
 pub mod storage;
 pub mod up;
@@ -57,6 +60,7 @@ use anyhow::{Context, Result};
 
 pub use self::cli::Cli;
 use self::janitor::Registration;
+use self::launch::Launch;
 use self::layout::MachineKind;
 pub use self::layout::{Layout, Segment};
 pub use self::namespace::Namespace;
@@ -70,6 +74,7 @@ pub struct Machine {
     pub kind: MachineKind,
     pub namespace: Namespace,
     pub process: Option<Process>,
+    launch: Launch,
 }
 
 /// A lab that is up. Dropping it removes every process, interface and namespace of it; its logs stay when the thread

@@ -1,6 +1,7 @@
 //! A prober, or a TCP transfer, that runs in the lab, and what it has seen so far.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,10 @@ const POLL: Duration = Duration::from_millis(20);
 /// A prober that runs.
 pub struct RunningProber {
     process: Process,
+    /// So many octets of its log were read, and what they say; of ticks only the last is kept.
+    read: u64,
+    events: Vec<ProbeEvent>,
+    tick: Option<ProbeEvent>,
 }
 
 /// What happened to the probes in a stretch of time.
@@ -35,52 +40,60 @@ impl RunningProber {
     /// What was seen in a stretch of time. Waits until all of it is settled: every probe of it answered or given up.
     pub fn window(&mut self, from: Nanos, to: Nanos) -> Result<Window> {
         let patience = Duration::from_nanos(to.saturating_sub(clock::now()) + 3 * LOST_AFTER);
-        let events = self.wait_for(patience, "settled", |events| settled(events) >= to)?;
-        Ok(window(&events, from, to))
+        self.wait_for(patience, "settled", |tick| tick.is_some_and(|it| it.2 >= to))?;
+        Ok(window(&self.events, from, to))
     }
 
     /// Waits until an answer comes that is younger than this call.
     pub fn wait_for_answers(&mut self, patience: Duration) -> Result<()> {
         let called = clock::now();
-        let fresh = |events: &[ProbeEvent]| match events.iter().rev().find_map(tick) {
-            Some((_, Some(last_answer), _)) => last_answer > called,
-            _ => false,
-        };
-        self.wait_for(patience, "getting answers", fresh).map(drop)
+        self.wait_for(patience, "getting answers", |tick| tick.and_then(|it| it.1).is_some_and(|it| it > called))
     }
 
     /// Ends it.
     pub fn finish(mut self) -> Result<ProbeSummary> {
         self.process.terminate(LAST_WORD)?;
-        let events = self.events()?;
-        let summary = events.into_iter().find_map(|event| match event {
-            ProbeEvent::Summary(summary) => Some(summary),
+        let summary = self.events()?.iter().find_map(|event| match event {
+            ProbeEvent::Summary(summary) => Some(summary.clone()),
             _ => None,
         });
         summary.with_context(|| format!("the prober {} gave no summary", self.process.label()))
     }
 
-    /// Everything that it said so far.
-    pub fn events(&self) -> Result<Vec<ProbeEvent>> {
+    /// Everything that it said so far, but for its ticks.
+    pub fn events(&mut self) -> Result<&[ProbeEvent]> {
         let path = self.process.log();
-        let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
-        // The last line may be half written.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let parse = |line| serde_json::from_str(line).with_context(|| format!("{} says: {line}", path.display()));
-        whole.lines().map(parse).collect()
+        let mut text = String::new();
+        let read = File::open(path).and_then(|mut it| {
+            it.seek(SeekFrom::Start(self.read))?;
+            it.read_to_string(&mut text)
+        });
+        read.with_context(|| format!("could not read {}", path.display()))?;
+        // The last line may be half written: it is read again.
+        let whole = text.rfind('\n').map_or(0, |it| it + 1);
+        for line in text[..whole].lines() {
+            let event = serde_json::from_str(line).with_context(|| format!("{} says: {line}", path.display()))?;
+            match event {
+                ProbeEvent::Tick { .. } => self.tick = Some(event),
+                other => self.events.push(other),
+            }
+        }
+        self.read += whole as u64;
+        Ok(&self.events)
     }
 
-    fn wait_for(
-        &mut self,
-        patience: Duration,
-        what: &str,
-        holds: impl Fn(&[ProbeEvent]) -> bool,
-    ) -> Result<Vec<ProbeEvent>> {
+    /// When the last answer came that was told; None as well where the log cannot be read.
+    pub fn last_answer(&mut self) -> Option<Nanos> {
+        self.events().ok()?;
+        self.tick.as_ref().and_then(tick)?.1
+    }
+
+    fn wait_for(&mut self, patience: Duration, what: &str, holds: impl Fn(Option<Tick>) -> bool) -> Result<()> {
         let end = Instant::now() + patience;
         loop {
-            let events = self.events()?;
-            if holds(&events) {
-                return Ok(events);
+            self.events()?;
+            if holds(self.tick.as_ref().and_then(tick)) {
+                return Ok(());
             }
             if !self.process.is_running()? || Instant::now() > end {
                 let (label, log) = (self.process.label(), self.process.log().display());
@@ -91,15 +104,14 @@ impl RunningProber {
     }
 }
 
-fn tick(event: &ProbeEvent) -> Option<(Nanos, Option<Nanos>, Nanos)> {
+/// When it was told, the last answer, and until when all is settled.
+type Tick = (Nanos, Option<Nanos>, Nanos);
+
+fn tick(event: &ProbeEvent) -> Option<Tick> {
     match event {
         ProbeEvent::Tick { at, last_answer, settled } => Some((*at, *last_answer, *settled)),
         _ => None,
     }
-}
-
-fn settled(events: &[ProbeEvent]) -> Nanos {
-    events.iter().rev().find_map(tick).map_or(0, |(_, _, settled)| settled)
 }
 
 fn window(events: &[ProbeEvent], from: Nanos, to: Nanos) -> Window {
@@ -144,7 +156,7 @@ impl Lab {
         target: SocketAddr,
     ) -> Result<RunningProber> {
         let process = self.measure("prober", machine, label, source, target)?;
-        Ok(RunningProber { process })
+        Ok(RunningProber { process, read: 0, events: Vec::new(), tick: None })
     }
 
     pub fn start_transfer(

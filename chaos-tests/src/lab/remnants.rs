@@ -18,6 +18,7 @@ use super::{namespace, shell};
 
 /// Folders of logs, and of owner files, of all labs on this machine.
 const BASE: &str = "/tmp/twinrail-lab";
+const MOUNTS: &str = "/proc/self/mounts";
 const BLOCK_DEVICES: &str = "/sys/block";
 const OWNER_FILE: &str = "owner";
 const TURN_FILE: &str = "turn.lock";
@@ -98,6 +99,9 @@ pub fn reap_orphans() -> Result<()> {
 pub fn remove(id: &LabId) -> Result<()> {
     let namespaces = namespaces(id)?;
     namespaces.iter().try_for_each(|name| kill_all(name))?;
+    for folder in mounts(id)? {
+        shell::run(Command::new("umount").arg(folder))?;
+    }
     let loops = loop_devices(id)?;
     for device in &loops {
         shell::run(Command::new("losetup").arg("--detach").arg(device))?;
@@ -124,6 +128,14 @@ pub fn namespaces(id: &LabId) -> Result<Vec<String>> {
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Ok(names.filter(|name| name.starts_with(&prefix)).collect())
+}
+
+/// Where something is mounted in the lab's folder.
+fn mounts(id: &LabId) -> Result<Vec<PathBuf>> {
+    let folder = id.run_dir();
+    let table = fs::read_to_string(MOUNTS).with_context(|| format!("could not read {MOUNTS}"))?;
+    let places = table.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
+    Ok(places.filter(|it| it.starts_with(&folder)).collect())
 }
 
 /// The loop devices whose files are in the lab's folder: the one thing of a server that is not in a namespace.

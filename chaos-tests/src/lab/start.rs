@@ -25,6 +25,7 @@ impl Lab {
         };
         let file = config::write(&self.layout, name, kind, self.run_dir())?;
         let mut table: toml::Table = std::fs::read_to_string(&file)?.parse().context("what was written is no TOML")?;
+        self.edit_ids(name, &mut table)?;
         edit(&mut table);
         std::fs::write(&file, table.to_string()).with_context(|| format!("could not write {}", file.display()))?;
         self.start_as(name, role, &file)
@@ -32,9 +33,11 @@ impl Lab {
 
     /// Starts `twinrail <role> --config <file>` on a machine, whatever the machine is.
     pub fn start_as(&mut self, name: &str, role: &str, file: &Path) -> Result<()> {
-        let program = self.programs.twinrail()?.to_owned();
+        let launch = self.machine(name)?.launch.clone();
+        let program = launch.program.map_or_else(|| self.programs.twinrail().map(Path::to_owned), Ok)?;
         let arguments = [role, "--config", file.to_str().context("the file's path is not UTF-8")?];
-        let command = self.namespace(name)?.command(&program, &arguments);
+        let mut command = self.namespace(name)?.command(&program, &arguments);
+        command.envs(launch.variables);
         let process = Process::spawn(name, command, self.run_dir())?;
         self.machine_mut(name)?.process = Some(process);
         Ok(())

@@ -1,7 +1,7 @@
 //! Who is alive, as this director sees it: feeds the failover crate's detector with what the datapath and the agents
 //! report, and wakes those who act on its verdicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use twinrail_proto::domain::{Name, Rail, UnixMillis};
 
 use super::core::{SharedCore, unix_millis};
 use crate::clock;
+use crate::link::PathBoard;
 
 pub struct Liveness {
     inner: Mutex<Inner>,
@@ -108,18 +109,7 @@ impl Liveness {
         let members = core.members.all();
         let mut inner = self.inner.lock();
         let heard_majority = inner.detector.hears_majority();
-        inner.detector.set_directors(members.keys().cloned(), now);
-        for state in board.iter() {
-            let Machine::Director(director) = &state.peer else { continue };
-            let before = inner.up.insert((director.clone(), state.rail), state.up).unwrap_or(false);
-            if before != state.up {
-                let change = match state.up {
-                    true => PathChange::Up,
-                    false => PathChange::Down { last_heard: Moment::from_nanos(state.last_heard_ns) },
-                };
-                inner.detector.on_path(director, state.rail, change, now);
-            }
-        }
+        inner.observe(members.keys().cloned().collect(), &board, now);
         let events = inner.detector.tick(now);
         let verdicts = !events.is_empty() || inner.detector.hears_majority() != heard_majority;
         for event in events {
@@ -135,6 +125,28 @@ impl Liveness {
 }
 
 impl Inner {
+    /// Tells the detector whom to watch, and what has changed since the last look. What was known of a director that is watched
+    /// no more is forgotten: one that is added again under its name is a new one, whose paths have never been up.
+    fn observe(&mut self, members: BTreeSet<Name>, board: &PathBoard, now: Moment) {
+        self.detector.set_directors(members.iter().cloned(), now);
+        self.up.retain(|(director, _), _| members.contains(director));
+        self.lost.retain(|director, _| members.contains(director));
+        for state in board.iter() {
+            let Machine::Director(director) = &state.peer else { continue };
+            if !members.contains(director) {
+                continue;
+            }
+            let before = self.up.insert((director.clone(), state.rail), state.up).unwrap_or(false);
+            if before != state.up {
+                let change = match state.up {
+                    true => PathChange::Up,
+                    false => PathChange::Down { last_heard: Moment::from_nanos(state.last_heard_ns) },
+                };
+                self.detector.on_path(director, state.rail, change, now);
+            }
+        }
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Lost { director, last_seen } => {
@@ -165,5 +177,48 @@ pub async fn watch_liveness(core: SharedCore) {
             _ = reports.changed() => {}
             () = clock::sleep_until(deadline) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use twinrail_datapath::PathState;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn both_up(director: &str) -> PathBoard {
+        let path = |rail| PathState {
+            peer: Machine::Director(name(director)),
+            rail,
+            up: true,
+            since_ns: 1,
+            last_heard_ns: 1,
+            round_trip_ns: None,
+        };
+        PathBoard::new(Rail::ALL.map(path).to_vec())
+    }
+
+    #[test]
+    fn a_director_that_was_removed_and_is_added_again_under_its_name_is_heard() {
+        let timing = Timing::default();
+        let detector = Detector::new(name("d1"), timing);
+        let mut inner = Inner { detector, up: BTreeMap::new(), lost: BTreeMap::new(), paths_lost: BTreeMap::new() };
+        let with = || BTreeSet::from([name("d1"), name("d2")]);
+        let at = |ms| Moment::from_nanos(Duration::from_millis(ms).as_nanos() as u64);
+        inner.observe(with(), &both_up("d2"), at(1));
+        inner.take(Event::Lost { director: name("d2"), last_seen: at(1) });
+        // It goes with its paths up, and they are up again when it is looked at next.
+        inner.observe(BTreeSet::from([name("d1")]), &PathBoard::default(), at(100));
+        inner.observe(with(), &both_up("d2"), at(200));
+        let later = at(200) + timing.never_heard + timing.hold_down;
+        assert_eq!(inner.detector.tick(later), []);
+        assert_eq!(inner.detector.standing(&name("d2")), Standing::Trusted);
+        assert!(inner.lost.is_empty());
     }
 }
