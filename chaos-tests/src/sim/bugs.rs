@@ -49,6 +49,17 @@ bugs! {
     WatchSkips "watch-skips" "a watch that goes on after an interruption skips one revision",
 }
 
+impl Bug {
+    /// The faults that show it; none named: of every kind. A server and its home must be cut off together for a release that
+    /// did not wait for them to do harm.
+    pub fn kinds(self) -> Vec<String> {
+        match self {
+            Self::ReleaseAtOnce => vec!["split".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl std::str::FromStr for Bug {
     type Err = String;
 

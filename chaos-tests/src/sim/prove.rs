@@ -18,7 +18,7 @@ pub struct Proof {
 pub fn prove(bug: Bug, most: u64) -> Proof {
     let started = Instant::now();
     for seed in 1..=most {
-        let outcome = run(&Options { seed, bug: Some(bug), ..Options::default() });
+        let outcome = run(&Options { seed, bug: Some(bug), kinds: bug.kinds(), ..Options::default() });
         if outcome.finding.is_some() {
             return Proof { bug, found: Some(outcome), seeds: seed, took: started.elapsed() };
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use twinrail_proto::domain::{AdapterId, BindingPhase, Name, Profile};
+use twinrail_proto::domain::{AdapterId, AdminState, BindingPhase, Name, Profile};
 
 use super::Finding;
 use super::bugs::Bug;
@@ -105,6 +105,7 @@ fn heal(world: &mut World, dead: Option<Node>) -> Option<Nanos> {
         if !world.run_until(world.ctx.now + LOOK_EVERY) {
             return None;
         }
+        world.enable_directors();
         match serves(world, since) {
             Ok(()) => return Some(world.ctx.now - since),
             Err(problem) => missing = problem,
@@ -119,6 +120,10 @@ fn heal(world: &mut World, dead: Option<Node>) -> Option<Nanos> {
 fn serves(world: &World, since: Nanos) -> Result<(), String> {
     if let Some(client) = world.clients.iter().rev().skip(1).find(|it| it.wrote <= since) {
         return Err(format!("{} has not written", client.node()));
+    }
+    let mut directors = world.newest().state.directors().values();
+    if let Some(it) = directors.find(|it| it.value.admin_state == AdminState::Drained) {
+        return Err(format!("{} is still drained", it.value.name));
     }
     for profile in world.newest().state.profiles().values().map(|it| &it.value) {
         serves_profile(world, profile, since)?;

@@ -1,6 +1,6 @@
 //! What faults do to the world, and how it is undone.
 
-use twinrail_proto::domain::{Name, Rail};
+use twinrail_proto::domain::{AdminState, Rail};
 
 use super::{Remains, World};
 use crate::sim::context::Event;
@@ -16,8 +16,6 @@ impl World {
         for client in &mut self.clients {
             client.meddles = false;
         }
-        let drained = |director: &Name| Intent::SetDrained { director: director.clone(), drained: false };
-        self.clients[0].orders = self.ctx.names.directors.iter().map(drained).collect();
         for number in 0..self.schedule.len() {
             self.end(number);
         }
@@ -28,6 +26,15 @@ impl World {
                 self.start(node);
             }
         }
+    }
+
+    /// A call that drains one may still be under way when the world is calm: all are enabled for as long as one is drained.
+    pub fn enable_directors(&mut self) {
+        let directors = self.newest().state.directors().values();
+        let drained =
+            directors.filter(|it| it.value.admin_state == AdminState::Drained).map(|it| it.value.name.clone());
+        let orders = drained.map(|director| Intent::SetDrained { director, drained: false }).collect();
+        self.clients[0].orders = orders;
     }
 
     pub fn machines(&self) -> Vec<Node> {
