@@ -168,11 +168,11 @@ impl Context {
         }
     }
 
-    pub fn to_switch(&mut self, port: u8, adapter: AdapterId, mac: u64, frame: Option<Frame>) {
+    pub fn enter_switch(&mut self, port: u8, adapter: AdapterId, mac: u64, frame: Option<Frame>) {
         self.queue.push(self.now + LAN_DELAY, Event::AtSwitch { port, adapter, mac, frame });
     }
 
-    pub fn from_switch(&mut self, port: u8, frame: Frame) {
+    pub fn leave_switch(&mut self, port: u8, frame: Frame) {
         self.queue.push(self.now + LAN_DELAY, Event::FromLan { port, frame });
     }
 }

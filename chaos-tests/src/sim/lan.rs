@@ -35,8 +35,8 @@ impl Lan {
     pub fn host_sends(&mut self, mac: u64, kind: FrameKind, ctx: &mut Context) {
         let frame = Frame { adapter: AdapterId(0), epoch: Epoch(0), mac, kind, sent: ctx.now };
         match self.learned.get(&mac) {
-            Some(&port) => ctx.from_switch(port, frame),
-            None => (0..self.ports).for_each(|port| ctx.from_switch(port, frame)),
+            Some(&port) => ctx.leave_switch(port, frame),
+            None => (0..self.ports).for_each(|port| ctx.leave_switch(port, frame)),
         }
     }
 }

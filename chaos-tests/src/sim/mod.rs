@@ -16,7 +16,7 @@
 //!
 //! What is real: everything that decides (`failover`: detector, placement, lease, release, agent, takeover, election) and the
 //! replicated state (`raft_store::state`: apply, validate, snapshots as they are encoded). What is simulated: everything with
-//! a clock, a socket or a disk. **Consensus is simulated, too** ([`consensus`]): openraft runs on threads and in `async`, which
+//! a clock, a socket or a disk. **Consensus is simulated, too** (`consensus`): openraft runs on threads and in `async`, which
 //! is not bit-exact; nothing is proven of it here. Uplinks of directors do not fail here, leadership moves by itself or by a
 //! drain, and membership does not change.
 //!

@@ -33,7 +33,7 @@ impl Raft {
     pub(super) fn lead(&mut self, now: Moment) {
         let next = self.log.last().0 + 1;
         self.leader = Some(self.me);
-        self.role = Role::Leader(Leading {
+        self.role = Role::Leader(Box::new(Leading {
             first: next,
             next: [next; VOTERS],
             matched: [0; VOTERS],
@@ -41,7 +41,7 @@ impl Raft {
             round: 0,
             questions: Vec::new(),
             beat_at: now,
-        });
+        }));
         self.out.push(Output::Elected { term: self.term });
         self.propose(None);
         self.beat(now);

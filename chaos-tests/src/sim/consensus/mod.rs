@@ -104,7 +104,7 @@ pub enum Output {
 enum Role {
     Follower,
     Candidate { votes: u32 },
-    Leader(Leading),
+    Leader(Box<Leading>),
 }
 
 #[derive(Debug)]

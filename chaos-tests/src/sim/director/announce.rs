@@ -77,7 +77,7 @@ impl Director {
             ctx.observe(&Observation::Acted { director: self.me });
             let (director, epoch, mac, sent) = (self.me, row.epoch, row.mac, ctx.now);
             ctx.observe(&Observation::ToLan { director, adapter, epoch, mac, server: None, sent });
-            ctx.to_switch(self.me, adapter, mac, None);
+            ctx.enter_switch(self.me, adapter, mac, None);
         }
     }
 }

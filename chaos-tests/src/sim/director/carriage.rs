@@ -150,7 +150,7 @@ impl Director {
         ctx.observe(&Observation::Acted { director: self.me });
         let (director, Frame { adapter, epoch, mac, sent, .. }) = (self.me, frame);
         ctx.observe(&Observation::ToLan { director, adapter, epoch, mac, server: Some(server), sent });
-        ctx.to_switch(self.me, adapter, mac, Some(frame));
+        ctx.enter_switch(self.me, adapter, mac, Some(frame));
     }
 
     /// From the LAN, towards a server.

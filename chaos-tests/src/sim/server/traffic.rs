@@ -32,7 +32,7 @@ pub(super) struct Vnic {
 impl Server {
     pub(super) fn follow_vnics(&mut self, ctx: &Context) {
         let mut before = std::mem::take(&mut self.vnics);
-        for (&adapter, _) in &self.table {
+        for &adapter in self.table.keys() {
             let Some(&Device::Vnic { mac }) = self.devices.get(&adapter) else { continue };
             let speak_at = ctx.now + 7 * MILLI;
             let fresh = Vnic { mac, speak_at, ready_at: 0, known: None, insist_until: 0 };
