@@ -5,9 +5,9 @@
 //! from then on no frame of an older epoch sets out for the former home. It waits for [`PATIENCE`] at most, since a server may be
 //! slow, and whoever is on the LAN must find the adapter all the same.
 //!
-//! Repeated on a schedule, because a switch may lose one, or may relearn the old port: from a frame that was under way, or from an
-//! announcement of the former home, which goes on with its own schedule until it knows that it is none any more, or until its lease
-//! ends. So the schedule is gone through whatever comes in by the uplink, and its last step is later than a former home's lease.
+//! Repeated on a schedule, because a switch may lose one, or may relearn the old port from a frame that was under way, or from
+//! the last announcement of a former home that hands over. It ends early when a unicast frame for the adapter came in by the
+//! uplink after the last announcement, and not before [`SETTLED`].
 
 use twinrail_proto::domain::{AdapterId, Epoch, MacAddress};
 use twinrail_proto::rail::{OffloadHeader, VlanTag};
@@ -21,6 +21,9 @@ const MS: Nanos = 1_000_000;
 
 /// When announcements go out, after the first.
 const SCHEDULE: [Nanos; 9] = [0, 5 * MS, 20 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2000 * MS];
+
+/// The first step that may be left out: a former home has handed over long before.
+const SETTLED: usize = 5;
 
 /// How long the first announcement waits for the server.
 const PATIENCE: Nanos = 50 * MS;
@@ -47,6 +50,8 @@ struct Pending {
     since: Option<Nanos>,
     looked: Nanos,
     step: usize,
+    /// Unicast frames from the uplink at the last announcement.
+    unicast: u64,
 }
 
 /// An adapter to announce now.
@@ -65,7 +70,15 @@ impl Announcer {
             if self.taken_up.get(&adapter.id.0) != Some(&adapter.epoch) {
                 self.pending.retain(|it| it.adapter != adapter.id);
                 let (adapter, epoch) = (adapter.id, adapter.epoch);
-                self.pending.push(Pending { adapter, epoch, started: None, since: None, looked: 0, step: 0 });
+                self.pending.push(Pending {
+                    adapter,
+                    epoch,
+                    started: None,
+                    since: None,
+                    looked: 0,
+                    step: 0,
+                    unicast: 0,
+                });
             }
         }
         self.taken_up = taken_up;
@@ -84,6 +97,11 @@ impl Announcer {
             if now < started + SCHEDULE[pending.step] {
                 return true;
             }
+            let unicast = adapter.tally.unicast_from_uplink.get();
+            if pending.step >= SETTLED && unicast > pending.unicast {
+                return false;
+            }
+            pending.unicast = unicast;
             into.push(Due { adapter: index, first: pending.step == 0 });
             pending.step += 1;
             pending.step < SCHEDULE.len()
@@ -136,7 +154,7 @@ mod tests {
     #[test]
     fn the_first_one_waits_for_the_server_and_not_for_ever() {
         let (adapter, epoch) = (AdapterId(1), Epoch(2));
-        let pending = || Pending { adapter, epoch, started: None, since: None, looked: 0, step: 0 };
+        let pending = || Pending { adapter, epoch, started: None, since: None, looked: 0, step: 0, unicast: 0 };
         let mut slow = pending();
         assert!(!slow.may_start(false, 10 * MS));
         assert_eq!(slow.deadline(), 11 * MS);

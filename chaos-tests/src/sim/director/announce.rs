@@ -1,5 +1,5 @@
-//! Announcements, as `datapath::director::announce` makes them: the first waits for the server, for a while; they are repeated
-//! longer than a former home's lease lives.
+//! Announcements, as `datapath::director::announce` makes them: the first waits for the server, for a while; they are repeated,
+//! and end early when the LAN has sent something for the adapter since the last one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +13,8 @@ use crate::sim::context::Context;
 use crate::sim::observation::Observation;
 
 const SCHEDULE_MS: [u64; 9] = [0, 5, 20, 50, 100, 250, 500, 1000, 2000];
+/// The first step that may be left out.
+const SETTLED: usize = 5;
 const PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ struct Pending {
     started: Option<Moment>,
     since: Option<Moment>,
     step: usize,
+    unicast: u64,
 }
 
 impl Announcer {
@@ -38,7 +41,7 @@ impl Announcer {
             let skipped = !self.ever.insert(adapter) && only_once;
             if before.get(&adapter) != Some(&row.epoch) && !skipped {
                 let epoch = row.epoch;
-                self.pending.insert(adapter, Pending { epoch, started: None, since: None, step: 0 });
+                self.pending.insert(adapter, Pending { epoch, started: None, since: None, step: 0, unicast: 0 });
             }
         }
         let taken_up = &self.taken_up;
@@ -58,6 +61,10 @@ impl Announcer {
             if now < started + Duration::from_millis(SCHEDULE_MS[it.step]) {
                 return true;
             }
+            if it.step >= SETTLED && row.unicast > it.unicast {
+                return false;
+            }
+            it.unicast = row.unicast;
             due.push(*adapter);
             it.step += 1;
             it.step < SCHEDULE_MS.len()

@@ -43,6 +43,7 @@ pub(super) struct Row {
     pub carry: bool,
     pub ready: Option<Epoch>,
     held: VecDeque<Frame>,
+    pub unicast: u64,
 }
 
 impl Carriage {
@@ -107,6 +108,7 @@ impl Director {
             if let Some(before) = before {
                 row.ready = before.ready;
                 row.held = before.held;
+                row.unicast = before.unicast;
             }
             self.carriage.rows.insert(adapter, row);
         }
@@ -129,7 +131,7 @@ impl Director {
             for vnic in profile.vnics.values().filter(|it| it.home.director.as_ref() == Some(&self.name)) {
                 let epoch = self.carriage.epoch_of(vnic.id, vnic.home.epoch, ctx);
                 let (mac, ready, held) = (vnic.mac.to_u64(), None, VecDeque::new());
-                rows.push((vnic.id, Row { epoch, mac, server, carry, ready, held }));
+                rows.push((vnic.id, Row { epoch, mac, server, carry, ready, held, unicast: 0 }));
             }
         }
         rows
@@ -159,6 +161,7 @@ impl Director {
             return;
         }
         let Some((&adapter, row)) = self.carriage.rows.iter_mut().find(|(_, it)| it.mac == frame.mac) else { return };
+        row.unicast += 1;
         if row.carry && row.ready == Some(row.epoch) {
             let frame = Frame { adapter, epoch: row.epoch, ..frame };
             let server = Node::Server(row.server);
