@@ -172,7 +172,7 @@ impl Known {
                 Some(silence) => Err(silence),
                 None => Ok(answer),
             },
-            Ok(Err(error)) if Instant::now() < end => {
+            Ok(Err(error)) if Instant::now() < end && !timed_out(&error) => {
                 self.channel.lock().take();
                 Err(silent(deepest(&error)))
             }
@@ -227,6 +227,12 @@ async fn connect(text: &str, limit: Duration) -> Result<Channel, String> {
 fn no_answer_within(time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     format!("no answer within {}", humantime::format_duration(Duration::from_millis(millis)))
+}
+
+/// tonic's own clock for the call counts whole milliseconds, and may be a little earlier than ours.
+fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&it| it.source());
+    causes.any(|it| it.is::<tonic::TimeoutExpired>())
 }
 
 /// The root of an error: "transport error" alone helps nobody.

@@ -57,6 +57,8 @@ pub struct Home {
     admission: Option<Admission>,
     /// Why commands do not pass now.
     problem: String,
+    /// Why the last session or login ended, until another login succeeds.
+    last_end: String,
     luns: BTreeSet<ScsiLun>,
     /// Of targets that are gone.
     counted: Counters,
@@ -112,6 +114,7 @@ impl Home {
             question: None,
             admission: None,
             problem: String::new(),
+            last_end: String::new(),
             luns: BTreeSet::new(),
             counted: Counters::default(),
             logins: 0,
@@ -352,6 +355,9 @@ impl Home {
             (Report::LoginRefused { .. } | Report::LoginUnanswered { .. } | Report::SessionLost { .. }, false) => {
                 std::mem::take(&mut self.problem)
             }
+            (Report::Slow { .. }, _) if !self.last_end.is_empty() => {
+                format!("{}; the last try ended: {}", error_text(&report), self.last_end)
+            }
             _ => error_text(&report),
         };
         let (adapter, epoch, problem) = (self.adapter, self.wanted.epoch, &self.problem);
@@ -377,6 +383,7 @@ impl Home {
                 self.logged_in = true;
                 self.logins += 1;
                 self.problem.clear();
+                self.last_end.clear();
                 Heard::LoggedIn
             }
             News::LunsReported(luns) => {
@@ -403,6 +410,7 @@ impl Home {
             return Heard::LoggedOut;
         }
         self.problem = error_text(end);
+        self.last_end.clone_from(&self.problem);
         let refused = |cause| Heard::LoginRefused { cause, retry_after: None };
         match end {
             SessionEnd::Denied(_) if !self.logged_in => refused(LoginRefusal::Denied),
