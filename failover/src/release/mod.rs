@@ -31,7 +31,7 @@ mod machine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use twinrail_proto::domain::{Name, Revision};
+use twinrail_proto::domain::{BindingPhase, Name, Profile, Revision};
 
 use crate::Moment;
 use crate::lease::Grantor;
@@ -57,6 +57,23 @@ pub struct Releasing {
     pub from: Name,
     /// The revision of the profile.
     pub revision: Revision,
+}
+
+impl Releasing {
+    /// None: the profile is not in release.
+    pub fn of_profile(profile: &Profile, revision: Revision) -> Option<Self> {
+        let binding = profile.binding.as_ref()?;
+        let is_releasing = matches!(binding.phase, BindingPhase::Releasing { .. });
+        is_releasing.then(|| Self { profile: profile.name.clone(), from: binding.server.clone(), revision })
+    }
+}
+
+/// Where a profile in release goes; None: nowhere.
+pub fn target(profile: &Profile) -> Option<&Name> {
+    match &profile.binding.as_ref()?.phase {
+        BindingPhase::Releasing { to } => to.as_ref(),
+        BindingPhase::Active => None,
+    }
 }
 
 /// Commit this: the server has let go of the profile.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
 use twinrail_failover::Moment;
-use twinrail_failover::release::{Complete, Releases, Releasing};
-use twinrail_proto::domain::{BindingPhase, DirectorRole, Name};
+use twinrail_failover::release::{self, Complete, Releases, Releasing};
+use twinrail_proto::domain::{DirectorRole, Name};
 use twinrail_raft_store::state::{Operation, State};
 
 use super::core::{Core, SharedCore};
@@ -30,7 +30,7 @@ impl ReleaseBook {
 pub async fn step(core: &SharedCore) -> Result<Option<Moment>, NotLeader> {
     let (completions, deadline) = decide(core);
     for Complete { profile, from, revision } in completions {
-        let target = target(&core.state.read(), &profile);
+        let target = core.state.read().profiles().get(&profile).and_then(|it| release::target(&it.value).cloned());
         let homes = target.map(|server| core.homes_on(&profile, &server)).unwrap_or_default();
         let operation = Operation::CompleteRelease { profile: profile.clone(), from, homes, revision };
         match core.propose(core.own_command(operation)).await? {
@@ -73,25 +73,10 @@ fn decide(core: &Core) -> (Vec<Complete>, Option<Moment>) {
 }
 
 fn releasing(state: &State) -> Vec<Releasing> {
-    let profiles = state.profiles().values().filter_map(|it| {
-        let binding = it.value.binding.as_ref()?;
-        matches!(binding.phase, BindingPhase::Releasing { .. }).then(|| Releasing {
-            profile: it.value.name.clone(),
-            from: binding.server.clone(),
-            revision: it.modified,
-        })
-    });
-    profiles.collect()
+    state.profiles().values().filter_map(|it| Releasing::of_profile(&it.value, it.modified)).collect()
 }
 
 fn carriers(state: &State) -> BTreeSet<Name> {
     let carriers = state.directors().values().filter(|it| it.value.role != DirectorRole::Witness);
     carriers.map(|it| it.value.name.clone()).collect()
-}
-
-fn target(state: &State, profile: &Name) -> Option<Name> {
-    match &state.profiles().get(profile)?.value.binding.as_ref()?.phase {
-        BindingPhase::Releasing { to } => to.clone(),
-        BindingPhase::Active => None,
-    }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use twinrail_failover::placement::{self, Plan, View};
-use twinrail_failover::release::{Complete, Releases, Releasing};
+use twinrail_failover::release::{self, Complete, Releases, Releasing};
 use twinrail_failover::{Moment, Standing};
-use twinrail_proto::domain::{AdminState, BindingPhase, DirectorRole, FailoverCause, Name};
+use twinrail_proto::domain::{AdminState, DirectorRole, FailoverCause, Name};
 use twinrail_raft_store::state::{Operation, State};
 
 use super::Director;
@@ -152,7 +152,7 @@ impl Director {
         }
         self.observe_ended(ctx);
         for Complete { profile, from, revision } in completions {
-            let target = target(&self.state, &profile);
+            let target = self.state.profiles().get(&profile).and_then(|it| release::target(&it.value).cloned());
             let homes = target.map(|server| self.homes_on(&profile, &server, ctx)).unwrap_or_default();
             self.propose_own(Operation::CompleteRelease { profile, from, homes, revision }, ctx);
         }
@@ -194,25 +194,10 @@ fn drained(state: &State) -> Vec<Name> {
 }
 
 fn releasing(state: &State) -> Vec<Releasing> {
-    let profiles = state.profiles().values().filter_map(|it| {
-        let binding = it.value.binding.as_ref()?;
-        matches!(binding.phase, BindingPhase::Releasing { .. }).then(|| Releasing {
-            profile: it.value.name.clone(),
-            from: binding.server.clone(),
-            revision: it.modified,
-        })
-    });
-    profiles.collect()
+    state.profiles().values().filter_map(|it| Releasing::of_profile(&it.value, it.modified)).collect()
 }
 
 fn carriers(state: &State) -> BTreeSet<Name> {
     let carriers = state.directors().values().filter(|it| it.value.role != DirectorRole::Witness);
     carriers.map(|it| it.value.name.clone()).collect()
-}
-
-fn target(state: &State, profile: &Name) -> Option<Name> {
-    match &state.profiles().get(profile)?.value.binding.as_ref()?.phase {
-        BindingPhase::Releasing { to } => to.clone(),
-        BindingPhase::Active => None,
-    }
 }
