@@ -73,6 +73,19 @@ fn a_finding_is_made_again_by_a_shorter_schedule() {
     assert_eq!(again.finding.map(|it| it.invariant), found.finding.map(|it| it.invariant));
 }
 
+/// What was found once: the flaw that brings it back, and the seed and the faults that show it.
+const FOUND: [(Bug, u64, &str); 1] = [(Bug::AnnounceUnheard, 14, "3531 split d3 s3 for 527")];
+
+#[test]
+fn what_was_found_does_not_come_back() {
+    for (bug, seed, faults) in FOUND {
+        let run = |more: &[&str]| sim(&[&["--seed", &seed.to_string(), "--faults", faults], more].concat());
+        let said = String::from_utf8(run(&[]).stdout).unwrap();
+        assert!(said.starts_with("1 seeds in") && said.lines().count() == 1, "{bug}: {said}");
+        assert!(!run(&["--bug", bug.name()]).status.success(), "{bug} does not show any more: take another schedule");
+    }
+}
+
 fn sim(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sim")).args(arguments).output().expect("the simulator starts")
 }

@@ -53,8 +53,6 @@ pub(crate) struct DropTally(Box<[Tally]>);
 pub(crate) struct AdapterTally {
     pub from_server: TrafficTally,
     pub to_server: TrafficTally,
-    /// Unicast frames that came for it by the uplink: what an announcement waits for.
-    pub unicast_from_uplink: Tally,
     pub drops: DropTally,
 }
 

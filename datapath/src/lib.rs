@@ -10,7 +10,7 @@
 //! * [`DirectorDatapath`] and [`ServerDatapath`] run on threads; [`SteppedDirector`] and [`SteppedServer`] are the same engines
 //!   for a simulation.
 //! * What decides is apart from what does: [`liveness`], `lease`, `director::switch`, `director::hold` and
-//!   `director::announce` know no socket and no clock.
+//!   [`Pace`] know no socket and no clock.
 //! * Every drop has a [`Cause`], and is counted.
 //! * Storage beside it: [`scsi`] is the language of vHBAs and SANs, [`san`] is where vHBAs log in, [`commands`] carries SCSI
 //!   commands from servers to there, [`nbd`] is how a server's programs attach disks, [`disks`] puts these together there.
@@ -56,7 +56,7 @@ pub use cause::Cause;
 pub use clock::Clock;
 pub use config::{DirectorConfig, RailsConfig, ServerConfig};
 pub use counters::{AdapterCounters, Counters, Traffic};
-pub use director::{Carry, DirectorAdapter, DirectorDatapath, DirectorTable, LanPort, SteppedDirector};
+pub use director::{Carry, DirectorAdapter, DirectorDatapath, DirectorTable, LanPort, Pace, SteppedDirector};
 pub use edge::kernel::port_state;
 pub use error::{EdgeError, Problem, StartError};
 pub use event::{Event, Events};

@@ -44,6 +44,7 @@ bugs! {
     SnapshotForgetsAnswers "snapshot-without-request-ids" "a snapshot leaves out which requests were answered",
     ReadWithoutQuorum "read-without-quorum" "a leader answers reads without asking a majority whether it still leads",
     AnnounceOnce "announce-once" "a home announces an adapter only the first time",
+    AnnounceUnheard "announce-unheard" "a home goes on announcing an adapter while it does not hear the server",
     MacReusedAtOnce "mac-reused-at-once" "a released MAC may be drawn again at once",
     HomeWithoutEpoch "home-without-epoch" "a change of home does not change the epoch that directors and agents see",
     WatchSkips "watch-skips" "a watch that goes on after an interruption skips one revision",

@@ -111,7 +111,11 @@ impl FromRails {
             Err(_) if header.ready => return,
             Err((adapter, cause)) => return self.tally.dropped(adapter.map(|it| &*it.tally), cause),
         };
-        if !adapter.hold.is_open(adapter.epoch) {
+        let news = !adapter.hold.is_open(adapter.epoch);
+        if header.ready || news {
+            adapter.hold.hear(now);
+        }
+        if news {
             self.delivery(table, now).open(adapter);
             (self.events)(Event::ServerReady { adapter: adapter.id, epoch: adapter.epoch });
         }

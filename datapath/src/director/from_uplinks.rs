@@ -165,10 +165,7 @@ impl FromUplinks {
         let mut delivery =
             Delivery { table, arena: &mut self.arena, outbox: &mut self.outbox, tally: &self.tally, now };
         match route {
-            Route::Adapter(target) => {
-                table.adapter(target).tally.unicast_from_uplink.add(1);
-                delivery.deliver(target, frame);
-            }
+            Route::Adapter(target) => delivery.deliver(target, frame),
             Route::Flood => {
                 for &member in table.port(port).members(vlan) {
                     delivery.deliver(member, frame);

@@ -37,6 +37,8 @@ pub(crate) struct HoldBudget {
 pub(crate) struct Hold {
     /// The epoch for which the server is ready; [`CLOSED`]: for none.
     open_for: AtomicU64,
+    /// When the server said last that it is ready.
+    heard: AtomicU64,
     waiting: Mutex<Waiting>,
     budget: Arc<HoldBudget>,
 }
@@ -63,11 +65,21 @@ const CLOSED: u64 = u64::MAX;
 
 impl Hold {
     pub fn new(budget: Arc<HoldBudget>) -> Self {
-        Self { open_for: AtomicU64::new(CLOSED), waiting: Mutex::default(), budget }
+        Self { open_for: AtomicU64::new(CLOSED), heard: AtomicU64::new(0), waiting: Mutex::default(), budget }
     }
 
     pub fn is_open(&self, epoch: Epoch) -> bool {
         self.open_for.load(Ordering::Acquire) == epoch.0
+    }
+
+    /// The server said that it is ready.
+    pub fn hear(&self, now: Nanos) {
+        self.heard.store(now, Ordering::Relaxed);
+    }
+
+    /// When the server said last that it is ready, if it is for this epoch.
+    pub fn heard_for(&self, epoch: Epoch) -> Option<Nanos> {
+        self.is_open(epoch).then(|| self.heard.load(Ordering::Relaxed))
     }
 
     pub fn close(&self) {

@@ -13,7 +13,8 @@
 //!   a VLAN of its own. Everything else is dropped and counted by its cause.
 //! * Nothing is carried without a live lease, nor after the process was stopped until a lease was asked for anew.
 //! * When [`DirectorDatapath::publish`] returns, no thread forwards by an older table.
-//! * Every adapter is announced on its LAN with every new epoch, from when there is a lease, until seen.
+//! * Every adapter is announced on its LAN with every new epoch, from when there is a lease, for longer than a former home's
+//!   lease may last.
 
 mod announce;
 mod delivery;
@@ -22,6 +23,7 @@ mod from_rails;
 mod from_uplinks;
 mod gate;
 mod hold;
+mod pace;
 mod publisher;
 mod stepped;
 mod switch;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use twinrail_datapath_sys::{Epoll, monotonic_ns};
 use twinrail_proto::domain::Rail;
 
+pub use pace::Pace;
 pub use stepped::SteppedDirector;
 pub use table::{Carry, DirectorAdapter, DirectorTable, LanPort};
 

@@ -9,8 +9,8 @@ use super::forwarding::Forwarding;
 use crate::fast_map::FastMap;
 use crate::rail::Nanos;
 
-/// For so long it is said at every tick.
-const INSISTENCE: Nanos = 1_000_000_000;
+/// For so long it is said at every tick: longer than a home announces the adapter, which it does only while it hears this.
+const INSISTENCE: Nanos = 3_000_000_000;
 /// Ticks between two at other times: with 256 adapters and a tick of 10 ms about two a tick.
 const SELDOM: u64 = 100;
 

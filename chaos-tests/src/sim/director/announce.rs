@@ -1,36 +1,21 @@
-//! Announcements, as `datapath::director::announce` makes them: the first waits for the server, for a while; they are repeated,
-//! and end early when the LAN has sent something for the adapter since the last one.
+//! Announcements: the datapath's own [`Pace`], on the director's clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use twinrail_failover::Moment;
+use twinrail_datapath::{Nanos, Pace};
 use twinrail_proto::domain::{AdapterId, Epoch};
 
 use super::Director;
 use super::carriage::Row;
+use crate::sim::bugs::Bug;
 use crate::sim::context::Context;
 use crate::sim::observation::Observation;
 
-const SCHEDULE_MS: [u64; 9] = [0, 5, 20, 50, 100, 250, 500, 1000, 2000];
-/// The first step that may be left out.
-const SETTLED: usize = 5;
-const PATIENCE: Duration = Duration::from_millis(50);
-
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
-    pending: BTreeMap<AdapterId, Pending>,
+    pending: BTreeMap<AdapterId, (Epoch, Pace)>,
     taken_up: BTreeMap<AdapterId, Epoch>,
     ever: BTreeSet<AdapterId>,
-}
-
-#[derive(Debug)]
-struct Pending {
-    epoch: Epoch,
-    started: Option<Moment>,
-    since: Option<Moment>,
-    step: usize,
-    unicast: u64,
 }
 
 impl Announcer {
@@ -40,34 +25,23 @@ impl Announcer {
             self.taken_up.insert(adapter, row.epoch);
             let skipped = !self.ever.insert(adapter) && only_once;
             if before.get(&adapter) != Some(&row.epoch) && !skipped {
-                let epoch = row.epoch;
-                self.pending.insert(adapter, Pending { epoch, started: None, since: None, step: 0, unicast: 0 });
+                self.pending.insert(adapter, (row.epoch, Pace::default()));
             }
         }
         let taken_up = &self.taken_up;
-        self.pending.retain(|adapter, it| taken_up.get(adapter) == Some(&it.epoch));
+        self.pending.retain(|adapter, (epoch, _)| taken_up.get(adapter) == Some(epoch));
     }
 
-    fn due(&mut self, rows: &BTreeMap<AdapterId, Row>, now: Moment) -> Vec<AdapterId> {
+    fn due(&mut self, rows: &BTreeMap<AdapterId, Row>, unheard: bool, now: Nanos) -> Vec<AdapterId> {
         let mut due = Vec::new();
-        self.pending.retain(|adapter, it| {
+        self.pending.retain(|adapter, (epoch, pace)| {
             let Some(row) = rows.get(adapter) else { return false };
-            let since = *it.since.get_or_insert(now);
-            let ready = row.ready == Some(it.epoch) || now >= since + PATIENCE;
-            if it.started.is_none() && !ready {
-                return true;
+            let heard =
+                row.ready.filter(|it| it.epoch == *epoch).map(|it| if unheard { now } else { it.heard.as_nanos() });
+            if pace.is_due(heard, now) {
+                due.push(*adapter);
             }
-            let started = *it.started.get_or_insert(now);
-            if now < started + Duration::from_millis(SCHEDULE_MS[it.step]) {
-                return true;
-            }
-            if it.step >= SETTLED && row.unicast > it.unicast {
-                return false;
-            }
-            it.unicast = row.unicast;
-            due.push(*adapter);
-            it.step += 1;
-            it.step < SCHEDULE_MS.len()
+            !pace.is_over()
         });
         due
     }
@@ -75,11 +49,12 @@ impl Announcer {
 
 impl Director {
     pub(super) fn announce(&mut self, ctx: &mut Context) {
-        let now = self.now(ctx);
         if !self.may_carry(ctx) {
             return;
         }
-        for adapter in self.carriage.announcer.due(&self.carriage.rows, now) {
+        let now = self.now(ctx).as_nanos();
+        let unheard = ctx.has(Bug::AnnounceUnheard);
+        for adapter in self.carriage.announcer.due(&self.carriage.rows, unheard, now) {
             let row = &self.carriage.rows[&adapter];
             ctx.observe(&Observation::Acted { director: self.me });
             let (director, epoch, mac, sent) = (self.me, row.epoch, row.mac, ctx.now);

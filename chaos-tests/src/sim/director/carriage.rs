@@ -33,6 +33,14 @@ pub(super) struct Carriage {
     first_epochs: BTreeMap<AdapterId, Epoch>,
 }
 
+/// The server said that it follows this epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    pub epoch: Epoch,
+    /// When it said so last.
+    pub heard: Moment,
+}
+
 /// A vNIC whose home is here.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -41,9 +49,8 @@ pub(super) struct Row {
     pub server: u8,
     /// False: its server must let go; frames towards it wait.
     pub carry: bool,
-    pub ready: Option<Epoch>,
+    pub ready: Option<Ready>,
     held: VecDeque<Frame>,
-    pub unicast: u64,
 }
 
 impl Carriage {
@@ -108,7 +115,6 @@ impl Director {
             if let Some(before) = before {
                 row.ready = before.ready;
                 row.held = before.held;
-                row.unicast = before.unicast;
             }
             self.carriage.rows.insert(adapter, row);
         }
@@ -131,7 +137,7 @@ impl Director {
             for vnic in profile.vnics.values().filter(|it| it.home.director.as_ref() == Some(&self.name)) {
                 let epoch = self.carriage.epoch_of(vnic.id, vnic.home.epoch, ctx);
                 let (mac, ready, held) = (vnic.mac.to_u64(), None, VecDeque::new());
-                rows.push((vnic.id, Row { epoch, mac, server, carry, ready, held, unicast: 0 }));
+                rows.push((vnic.id, Row { epoch, mac, server, carry, ready, held }));
             }
         }
         rows
@@ -161,8 +167,7 @@ impl Director {
             return;
         }
         let Some((&adapter, row)) = self.carriage.rows.iter_mut().find(|(_, it)| it.mac == frame.mac) else { return };
-        row.unicast += 1;
-        if row.carry && row.ready == Some(row.epoch) {
+        if row.carry && row.ready.is_some_and(|it| it.epoch == row.epoch) {
             let frame = Frame { adapter, epoch: row.epoch, ..frame };
             let server = Node::Server(row.server);
             return ctx.send_frame(Node::Director(self.me), server, Message::Frame(frame));
@@ -178,11 +183,12 @@ impl Director {
         if !self.may_carry(ctx) {
             return;
         }
+        let heard = self.now(ctx);
         let Some(row) = self.carriage.rows.get_mut(&adapter) else { return };
         if row.server != server || row.epoch != epoch || !row.carry {
             return;
         }
-        row.ready = Some(epoch);
+        row.ready = Some(Ready { epoch, heard });
         for frame in std::mem::take(&mut row.held) {
             if ctx.now < frame.sent + LONGEST_WAIT {
                 let frame = Frame { adapter, epoch, ..frame };

@@ -1,12 +1,10 @@
 //! An announcement of an older epoch does not come after the server was heard on the LAN in a newer one.
 //!
-//! Tolerated, and counted: a former home that hears no director goes on with its schedule of announcements for as long as its
-//! lease lives. Until the server or the new home is heard again the LAN then sends the adapter's frames to the former home, whose
-//! frames the server refuses.
+//! Tolerated, and counted: what a former home announces while it may not know yet that its server follows another one, as
+//! after a cut of its rails. What follows from the new home, whose announcements go on for longer, takes the LAN back.
 
 use std::collections::BTreeMap;
 
-use twinrail_failover::lease::{LEASE, grantor_wait};
 use twinrail_proto::domain::{AdapterId, Epoch};
 
 use super::Invariant;
@@ -15,6 +13,9 @@ use crate::sim::queue::{MILLI, Nanos};
 
 /// Longer than a frame takes from a server to the LAN.
 const UNDER_WAY: Nanos = 2 * MILLI;
+/// For so long a home may take a server for its own that follows another one: 30 ms from when it was heard last (`Pace`), and
+/// the time that this was under way, which faults make longer.
+const UNHEARD: Nanos = 60 * MILLI;
 
 #[derive(Debug, Default)]
 pub struct Announcements {
@@ -41,7 +42,7 @@ impl Invariant for Announcements {
             return Ok(());
         }
         self.tolerated += 1;
-        if at <= since + grantor_wait(LEASE).as_nanos() as Nanos {
+        if at <= since + UNHEARD {
             return Ok(());
         }
         let (director, late) = (director + 1, (at - since) / MILLI);

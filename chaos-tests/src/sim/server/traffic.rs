@@ -15,7 +15,7 @@ use crate::sim::queue::{MILLI, Nanos, SECOND};
 
 const SPEAK_EVERY: Nanos = 100 * MILLI;
 /// For so long after a change a server says at every tick that it is ready, afterwards seldom (`datapath::server::ready`).
-const INSIST: Nanos = SECOND;
+const INSIST: Nanos = 3 * SECOND;
 const SELDOM: Nanos = SECOND;
 /// Of a thousand frames, how many are of a server that lies.
 const LIES: u64 = 20;
