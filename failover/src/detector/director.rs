@@ -19,11 +19,15 @@ pub enum PathChange {
 ///              up                    last path down
 ///   Unheard ─────────▶ Alive ◀──────────────────────▶ Doubted
 ///      │                 ▲              up               │
-///      │ never_heard     │ hold_down                     │ lost_after
-///      ▼                 │               last path down  ▼
-///     Lost ◀──────── Returning ◀───────────────────▶   Lost
-///                                        up
+///      │ never_heard     │ hold_down                     │ lost_after: Lost
+///      ▼                 │               last path down
+///     Lost ─────────▶ Returning ◀──────────────────▶ Relapsed
+///      ▲       up                        up              │ lost_after
+///      └─────────────────────────────────────────────────┘
 /// ```
+///
+/// One that comes back is not lost again at the first silence: Raft may have made it the leader meanwhile, and its followers
+/// would depose it for a stall of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Unheard { since: Moment },
@@ -31,6 +35,7 @@ pub enum Health {
     Doubted { since: Moment },
     Lost,
     Returning { since: Moment },
+    Relapsed { since: Moment },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +63,10 @@ impl Watched {
     pub fn standing(&self) -> Standing {
         match self.health {
             Health::Alive => Standing::Trusted,
-            Health::Unheard { .. } | Health::Doubted { .. } | Health::Returning { .. } => Standing::Doubted,
             Health::Lost => Standing::Lost,
+            Health::Unheard { .. } | Health::Doubted { .. } | Health::Returning { .. } | Health::Relapsed { .. } => {
+                Standing::Doubted
+            }
         }
     }
 
@@ -86,18 +93,20 @@ impl Watched {
         if self.deadline(timing).is_none_or(|deadline| now < deadline) {
             return None;
         }
-        if matches!(self.health, Health::Returning { .. }) {
-            self.health = Health::Alive;
-            return Some(Verdict::Returned);
-        }
-        self.health = Health::Lost;
-        Some(Verdict::Lost { last_seen: self.last_seen })
+        let (health, verdict) = match self.health {
+            Health::Returning { .. } => (Health::Alive, Some(Verdict::Returned)),
+            // It was said to be lost, and never to be back.
+            Health::Relapsed { .. } => (Health::Lost, None),
+            _ => (Health::Lost, Some(Verdict::Lost { last_seen: self.last_seen })),
+        };
+        self.health = health;
+        verdict
     }
 
     pub fn deadline(&self, timing: &Timing) -> Option<Moment> {
         match self.health {
             Health::Unheard { since } => Some(since + timing.never_heard),
-            Health::Doubted { since } => Some(since + timing.lost_after),
+            Health::Doubted { since } | Health::Relapsed { since } => Some(since + timing.lost_after),
             Health::Returning { since } => Some(since + timing.hold_down),
             Health::Alive | Health::Lost => None,
         }
@@ -109,9 +118,10 @@ fn next(health: Health, any_path_up: bool, now: Moment) -> Health {
     match (health, any_path_up) {
         (Health::Unheard { .. } | Health::Doubted { .. } | Health::Alive, true) => Health::Alive,
         (Health::Alive, false) => Health::Doubted { since: now },
-        (Health::Lost, true) => Health::Returning { since: now },
-        (Health::Returning { .. } | Health::Lost, false) => Health::Lost,
-        (Health::Returning { .. }, true) | (Health::Unheard { .. } | Health::Doubted { .. }, false) => health,
+        (Health::Lost | Health::Relapsed { .. }, true) => Health::Returning { since: now },
+        (Health::Returning { .. }, false) => Health::Relapsed { since: now },
+        (Health::Returning { .. }, true) => health,
+        (Health::Lost | Health::Relapsed { .. } | Health::Unheard { .. } | Health::Doubted { .. }, false) => health,
     }
 }
 
@@ -134,6 +144,7 @@ mod tests {
             with(Health::Doubted { since }, &down),
             with(Health::Lost, &down),
             with(Health::Returning { since }, &up),
+            with(Health::Relapsed { since }, &down),
         ]
         .into_iter()
         .flatten()
@@ -147,6 +158,7 @@ mod tests {
             Health::Doubted { .. } => 'D',
             Health::Lost => 'L',
             Health::Returning { .. } => 'R',
+            Health::Relapsed { .. } => 'r',
         }
     }
 
@@ -181,9 +193,10 @@ mod tests {
             "A[1, 1]:AAAAAAAA",
             "D[0, 0]:AADDDL!L!L!",
             "L[0, 0]:RRLLLLLL",
-            "R[1, 0]:RRLRRRA!A!",
-            "R[0, 1]:RRRLRRA!A!",
+            "R[1, 0]:RRrRRRA!A!",
+            "R[0, 1]:RRRrRRA!A!",
             "R[1, 1]:RRRRRRA!A!",
+            "r[0, 0]:RRrrrLLL",
         ];
         assert_eq!(table, expected);
     }

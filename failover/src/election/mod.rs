@@ -78,6 +78,25 @@ impl LastLeader {
     }
 }
 
+/// Another director that this one has given its vote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidacy {
+    pub term: u64,
+    pub candidate: DirectorId,
+}
+
+/// Leaves out a turn, once for each candidacy, when the vote is given: whoever has it may have won by now, and would be deposed at
+/// once. A disk that stalls while it keeps the vote keeps a director from its turn for longer than the others wait.
+#[derive(Debug, Default)]
+pub struct Courtesy(Option<Candidacy>);
+
+impl Courtesy {
+    /// `given`: as Raft knows it when the turn has come, not when it was due.
+    pub fn leaves_out(&mut self, given: Option<Candidacy>) -> bool {
+        given.is_some() && std::mem::replace(&mut self.0, given) != given
+    }
+}
+
 #[derive(Debug)]
 struct Armed {
     leader: Name,

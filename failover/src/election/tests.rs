@@ -152,3 +152,14 @@ fn a_leader_that_is_deposed_stands_again_after_a_round() {
     assert!(step(None, at(1640)), "nobody has won");
     assert!(!step(Some(&names[4]), at(1700)), "another one leads");
 }
+
+#[test]
+fn a_turn_is_left_out_once_for_each_vote_that_is_given() {
+    let given = |term, id| Some(Candidacy { term, candidate: DirectorId(id) });
+    let mut courtesy = Courtesy::default();
+    assert!(!courtesy.leaves_out(None), "nobody has the vote");
+    assert!(courtesy.leaves_out(given(5, 2)));
+    assert!(!courtesy.leaves_out(given(5, 2)), "it had its round, and has not won");
+    assert!(courtesy.leaves_out(given(6, 2)), "it stands again");
+    assert!(!courtesy.leaves_out(None));
+}

@@ -18,7 +18,7 @@ pub enum MoveRefused {
     NotCarried(AdapterId),
     #[error("director {0} is a spare: it takes adapters only while no active director can carry them")]
     Spare(Name),
-    #[error("the adapter cannot be moved there")]
+    #[error("the adapter cannot be moved there: {0}")]
     Unfit(#[from] Unfit),
 }
 

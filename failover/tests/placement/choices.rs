@@ -196,6 +196,10 @@ fn the_operator_is_told_why_not() {
     assert_eq!(refused(1, "d2"), MoveRefused::Unfit(Unfit::Witness(name("d2"))));
     assert_eq!(refused(1, "d3"), MoveRefused::Spare(name("d3")));
     assert_eq!(refused(1, "d4"), MoveRefused::Unfit(Unfit::Silent(name("d4"))));
+    assert_eq!(
+        refused(1, "d4").to_string(),
+        "the adapter cannot be moved there: director d4 is not heard of, or only just came back"
+    );
     let no_uplink = Unfit::NoUplink { director: name("d5"), cloud: name("lan") };
     assert_eq!(refused(1, "d5"), MoveRefused::Unfit(no_uplink));
     assert_eq!(refused(1, "d6"), MoveRefused::UnknownDirector(name("d6")));

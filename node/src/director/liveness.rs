@@ -109,9 +109,12 @@ impl Liveness {
         let members = core.members.all();
         let mut inner = self.inner.lock();
         let heard_majority = inner.detector.hears_majority();
+        let standings = inner.standings(&members);
         inner.observe(members.keys().cloned().collect(), &board, now);
         let events = inner.detector.tick(now);
-        let verdicts = !events.is_empty() || inner.detector.hears_majority() != heard_majority;
+        let verdicts = !events.is_empty()
+            || inner.detector.hears_majority() != heard_majority
+            || inner.standings(&members) != standings;
         for event in events {
             inner.take(event);
         }
@@ -125,6 +128,10 @@ impl Liveness {
 }
 
 impl Inner {
+    fn standings<T>(&self, members: &BTreeMap<Name, T>) -> Vec<Standing> {
+        members.keys().map(|it| self.detector.standing(it)).collect()
+    }
+
     /// Tells the detector whom to watch, and what has changed since the last look. What was known of a director that is watched
     /// no more is forgotten: one that is added again under its name is a new one, whose paths have never been up.
     fn observe(&mut self, members: BTreeSet<Name>, board: &PathBoard, now: Moment) {

@@ -1,6 +1,6 @@
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::TransferLeaderRequest;
-use twinrail_failover::election::{Election, ElectionView, LastLeader, Voter};
+use twinrail_failover::election::{Candidacy, Courtesy, Election, ElectionView, LastLeader, Voter};
 use twinrail_proto::domain::{DirectorId, Name};
 
 use crate::clock;
@@ -16,9 +16,10 @@ pub async fn watch_leader(core: SharedCore) {
     let mut verdicts = core.liveness.changed();
     // Once a candidate has stood in vain Raft knows of no leader, and the next one's turn comes all the same.
     let mut last_leader = LastLeader::default();
+    let mut courtesy = Courtesy::default();
     loop {
         if stand_now(&core, &mut election, &mut last_leader) {
-            stand(&core).await;
+            stand(&core, &mut courtesy).await;
         }
         tokio::select! {
             changed = metrics.changed() => if changed.is_err() { return },
@@ -50,9 +51,14 @@ fn voter<'a>(core: &Core, name: &'a Name, member: &crate::director::members::Mem
     Voter { name, id: DirectorId(member.id), role: member.role, standing: core.liveness.standing(name) }
 }
 
-async fn stand(core: &Core) {
+async fn stand(core: &Core, courtesy: &mut Courtesy) {
     // Not the metrics' vote: those know what is on disk, and the transfer is only taken with what Raft holds now.
     let Ok(vote) = core.raft.with_raft_state(|state| *state.vote_ref()).await else { return };
+    let given = Candidacy { term: vote.leader_id.term, candidate: DirectorId(vote.leader_id.node_id) };
+    if courtesy.leaves_out(Some(given).filter(|_| !vote.committed && vote.leader_id.node_id != core.own_id)) {
+        tracing::info!(term = given.term, to = given.candidate.0, "the vote is given already: waiting a round");
+        return;
+    }
     tracing::info!(term = vote.leader_id.term, "the leader is lost: standing for election");
     let request = TransferLeaderRequest::new(vote, core.own_id, None);
     match core.raft.handle_transfer_leader(request).await {
