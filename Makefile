@@ -1,6 +1,6 @@
 # Twinrail. Two commands to begin with: `make demo` and `make test`. Both need Debian 12, Rust and root rights.
 
-.PHONY: help demo test deps bench-deps release sim sim-bugs vhba-check chaos bench bench-api bench-lan bench-failover bench-vhba
+.PHONY: help demo test deps bench-deps release sim sim-bugs model model-rules vhba-check chaos bench bench-api bench-lan bench-failover bench-vhba
 
 help:
 	@echo 'make demo            three directors, real servers, real traffic, power cuts: the story, in under 90 s after the build'
@@ -8,6 +8,8 @@ help:
 	@echo 'make test            formatting, clippy, all tests, docs'
 	@echo 'make sim             whole clusters on a virtual clock, faults of every kind: SEEDS=1000 of them; SEED=7: that one'
 	@echo 'make sim-bugs        deliberate bugs, each of which the simulator must find'
+	@echo 'make model           models of the failover protocol, every state of them; MODEL=disk,move: those alone'
+	@echo 'make model-rules     each rule of it switched off, and how that goes wrong; RULE=fence: that one'
 	@echo 'make vhba-check      a disk under load through 50 takeovers on each of 4 seeds; SEED=1 TAKEOVERS=50: one seed'
 	@echo 'make chaos           faults from a seed against real processes, and a report; MINUTES=10 SEED=1 FAULTS=pause,drain ROUNDS=20'
 	@echo 'make bench           all benchmarks; bench-api, bench-lan, bench-failover, bench-vhba: each alone'
@@ -34,6 +36,11 @@ SEEDS ?= 1000
 sim sim-bugs:
 	@cargo build --release --quiet --locked -p twinrail -p twinrail-chaos-tests --bin sim
 	@target/release/sim $(if $(filter sim-bugs,$@),--bugs --seeds 200,$(if $(SEED),--seed $(SEED),--seeds $(SEEDS)))
+
+# Needs no root rights and no packages.
+model model-rules:
+	@cargo build --release --quiet --locked -p twinrail -p twinrail-chaos-tests --bin model
+	@target/release/model $(if $(filter model-rules,$@),$(if $(RULE),--without $(RULE),--rules),$(if $(MODEL),--only $(MODEL)))
 
 CHECK_SEEDS = 1,2,3,4
 TAKEOVERS ?= 50

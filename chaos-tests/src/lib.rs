@@ -9,9 +9,10 @@
 //!                                                               target     the SAN of files, for initiators not ours
 //!                                                               nemesis       faults from a seed, real clients, a report
 //!   sim        whole clusters on a virtual clock, without any of the above
+//!   model      the failover protocol, small enough for all its states to be gone through
 //! ```
 //!
-//! Everything but `sim` runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
+//! Everything but `sim` and `model` runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
 //! namespaces that the lab made itself; nothing of the host's network is touched, and everything is removed at the
 //! end, whatever the end is (see [`lab::janitor`]).
 
@@ -21,6 +22,7 @@ pub mod consistency;
 pub mod demo;
 pub mod lab;
 pub mod measure;
+pub mod model;
 pub mod nemesis;
 pub mod sim;
 pub mod target;

@@ -29,5 +29,5 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 mod stage;
-mod words;
+pub(crate) mod words;
 mod world;

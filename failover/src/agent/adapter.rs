@@ -5,14 +5,14 @@ use super::{FOLLOW_GRACE, Route};
 use crate::Moment;
 
 /// One adapter of this server.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Followed {
     route: Route,
     pending: Option<Pending>,
     successors: Vec<Name>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Pending {
     route: Route,
     /// Counted from when the *first* newer route was told: from then on the followed one was out of date.

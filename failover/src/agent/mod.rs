@@ -77,14 +77,14 @@ pub struct AssignedAdapter {
 }
 
 /// Where an adapter's traffic goes. No home: nowhere, for now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
     pub home: Option<Name>,
     pub epoch: Epoch,
 }
 
 /// What must survive a restart of the agent. As large as the assignment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
     pub revision: Revision,
     /// The highest epoch seen of each adapter of the last assignment.
@@ -128,7 +128,7 @@ pub enum Refusal {
     Conflict { from: Name, adapter: AdapterId, epoch: Epoch },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Agent {
     memory: Memory,
     adapters: BTreeMap<AdapterId, Followed>,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use twinrail_proto::domain::{Name, Rail};
 
 /// Which paths of this server are up. Directors never heard of have none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Paths(BTreeMap<Name, [bool; 2]>);
 
 impl Paths {

@@ -8,7 +8,7 @@ use crate::Moment;
 
 /// The leader's side of all leases. One exists only while its director leads: it is made on election and dropped when the
 /// leadership goes, so that nothing said by an old leader survives into its next term.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Grantor {
     wait: Duration,
     /// Leases given by earlier leaders count as given at this moment.

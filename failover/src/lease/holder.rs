@@ -20,7 +20,7 @@ pub const MAX_OUTSTANDING: usize = 32;
 ///      └─────────────────────────┘            committed when it began to run)
 ///             time is up
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Holder {
     lease: Duration,
     next_sequence: u64,

@@ -7,7 +7,7 @@ use crate::Moment;
 use crate::lease::Grantor;
 
 /// What all releases depend on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct World {
     /// Every director of the cluster: each may have been the home of anything a moment ago.
     pub carriers: BTreeSet<Name>,
@@ -18,7 +18,7 @@ pub(super) struct World {
 }
 
 /// One profile in release.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Machine {
     pub from: Name,
     /// Tables and acknowledgements of this revision of the profile, or a later one, know of the release.

@@ -85,7 +85,7 @@ pub struct Complete {
     pub revision: Revision,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Releases {
     machines: BTreeMap<Name, Machine>,
     world: World,

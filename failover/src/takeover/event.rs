@@ -8,7 +8,7 @@ use twinrail_proto::domain::{Epoch, Wwn};
 pub struct Lun(pub [u8; 8]);
 
 /// Who logs in, in every epoch alike, so that the target ends the session of the home before (RFC 7143, clause 6.3.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     pub wwpn: Wwn,
     /// An iSCSI ISID (RFC 7143, clause 11.12.5) where the SAN is iSCSI.
@@ -16,7 +16,7 @@ pub struct Identity {
 }
 
 /// What makes every earlier command dead at the target, as the SAN's administrator declares it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FencedBy {
     /// LUN RESET, once it is answered: what holds for an array of which nothing is known.
     LunReset,
@@ -26,7 +26,7 @@ pub enum FencedBy {
 }
 
 /// What the vHBA had registered at a logical unit (persistent reservations, SPC-4, clause 5.13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Registration {
     pub key: u64,
     /// The type of the reservation, if the vHBA held one beside its registration.
@@ -34,7 +34,7 @@ pub struct Registration {
 }
 
 /// This director is the vHBA's home.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Assignment {
     pub epoch: Epoch,
     pub identity: Identity,
@@ -43,11 +43,11 @@ pub struct Assignment {
 }
 
 /// Counts the logins of one [`super::Takeover`]; tells what was heard in one session from what comes late of another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LoginNumber(pub u64);
 
 /// What happens to a vHBA at its home.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// The applied state names this director as home. The same again changes nothing.
     Assigned(Assignment),
@@ -78,7 +78,7 @@ pub enum Event {
 }
 
 /// What comes out of one session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Heard {
     LoggedIn,
     LoginRefused {
@@ -115,7 +115,7 @@ pub enum Heard {
     Drained,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoginRefusal {
     /// The target does not admit this initiator until somebody changes something.
     Denied,
@@ -124,7 +124,7 @@ pub enum LoginRefusal {
 }
 
 /// How LUN RESET was answered (SAM-5, clause 7.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResetAnswer {
     /// Every command that came before it is dead or finished.
     Complete,

@@ -5,7 +5,7 @@ use crate::Moment;
 
 /// The fence in one session: the LUNs of a batch go through the phases together. The first batch is what the first list
 /// shows; LUNs that appear later wait until it is admitted, and are the next one.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Fence {
     fenced_by: FencedBy,
     phase: Phase,
@@ -21,7 +21,7 @@ pub(super) struct Fence {
 }
 
 /// What a LUN of the batch waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Step {
     /// The answer to TEST UNIT READY.
     Test,

@@ -85,6 +85,7 @@ mod replay;
 mod session;
 mod times;
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use twinrail_proto::domain::Epoch;
@@ -124,7 +125,7 @@ pub const FINISH_WITHIN: Duration = Duration::from_secs(5);
 pub const LOG_OUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// One vHBA at one SAN, as its home drives it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Takeover {
     /// The highest epoch that anybody named.
     newest: Epoch,
@@ -139,7 +140,7 @@ pub struct Takeover {
     times: Times,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 enum State {
     /// Nothing is assigned, or it has ended.
     Idle,
@@ -163,7 +164,7 @@ enum State {
 }
 
 /// What follows on a logout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Then {
     Release,
     LogIn,
@@ -180,6 +181,14 @@ impl Default for Takeover {
             state: State::Idle,
             times: Times::new(Moment::default()),
         }
+    }
+}
+
+/// All but the times, which decide nothing: machines that differ only in those do the same from here on.
+impl Hash for Takeover {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { newest, assignment, lease, login, confirmation, state, times: _ } = self;
+        (newest, assignment, lease, login, confirmation, state).hash(hasher);
     }
 }
 

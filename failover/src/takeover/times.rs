@@ -5,7 +5,7 @@ use super::SLOW_AFTER;
 use crate::Moment;
 
 /// The steps of rule 6, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     Login,
     UnitAttentions,
