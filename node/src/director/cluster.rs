@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use openraft::async_runtime::WatchReceiver;
+use openraft::metrics::RaftServerMetrics;
+use openraft::type_config::alias::WatchReceiverOf;
 use parking_lot::MappedRwLockReadGuard;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use twinrail_proto::domain::{AdapterId, AdapterKind, AdminState, Name, Revision};
+use twinrail_raft_store::raft::TypeConfig;
 use twinrail_raft_store::state::{Applied, Operation, Rejection, RequestId, State};
 use twinrail_raft_store::store::RevisionEvents;
 
@@ -117,6 +120,7 @@ impl Cluster {
         let request =
             LeaderRequest { intent: call.intent, request_id, actor: call.actor, validate_only: call.validate_only };
         let started = Instant::now();
+        let mut leaders = Leaders::of(&self.core);
         let mut asked = false;
         loop {
             match self.attempt(&request, call.deadline).await {
@@ -124,7 +128,7 @@ impl Cluster {
                 Attempt::NoLeader => {}
                 Attempt::Lost => asked = true,
             }
-            self.wait_for_leader(call.deadline).await;
+            leaders.wait(call.deadline).await;
             if Instant::now() >= call.deadline {
                 return Err(match asked {
                     true => CallError::DeadlineExceeded,
@@ -153,15 +157,6 @@ impl Cluster {
         }
     }
 
-    async fn wait_for_leader(&self, deadline: Instant) {
-        let next = (Instant::now() + LOOK_AGAIN).min(deadline);
-        let mut metrics = self.core.raft.server_metrics();
-        tokio::select! {
-            () = tokio::time::sleep_until(next) => {}
-            _ = metrics.changed() => {}
-        }
-    }
-
     /// The state as it is now: linearizable (Raft's ReadIndex), unless the caller is content with what this director has.
     pub async fn read(&self, stale_ok: bool, deadline: Instant) -> Result<StateRef<'_>, CallError> {
         if !stale_ok {
@@ -172,6 +167,7 @@ impl Cluster {
 
     async fn catch_up(&self, deadline: Instant) -> Result<(), CallError> {
         let started = Instant::now();
+        let mut leaders = Leaders::of(&self.core);
         loop {
             let timeout = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
             let index = match self.core.leader() {
@@ -187,7 +183,7 @@ impl Cluster {
             {
                 return Ok(());
             }
-            self.wait_for_leader(deadline).await;
+            leaders.wait(deadline).await;
             if Instant::now() >= deadline {
                 return Err(CallError::NoLeader { waited: started.elapsed() });
             }
@@ -223,6 +219,25 @@ impl Cluster {
 
     pub async fn status(&self) -> ClusterStatus {
         self.core.status()
+    }
+}
+
+/// What Raft says of who leads, from one attempt to the next. It is one receiver for the whole call: a fresh one has not seen
+/// what there is, and would not wait at all.
+struct Leaders(WatchReceiverOf<TypeConfig, RaftServerMetrics<TypeConfig>>);
+
+impl Leaders {
+    fn of(core: &Core) -> Self {
+        Self(core.raft.server_metrics())
+    }
+
+    /// Waits for news, and not for long: what is not of Raft may have changed, too.
+    async fn wait(&mut self, deadline: Instant) {
+        let next = (Instant::now() + LOOK_AGAIN).min(deadline);
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            _ = self.0.changed() => {}
+        }
     }
 }
 
