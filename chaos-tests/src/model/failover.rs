@@ -92,7 +92,7 @@ impl Failover {
             Action::SendDown { director } => self.send_down(&mut state, director),
             Action::PassDown { frame } => self.pass_down(&mut state, frame),
             Action::AtArray { session } => self.at_array(&mut state, session),
-            Action::FromArray { session } => self.from_array(&mut state, session),
+            Action::FromArray { session } => self.hear_array(&mut state, session),
             Action::Execute { write } => self.execute(&mut state, write),
             Action::FinishReset { reset } => self.finish_reset(&mut state, reset),
             Action::Break { session } => self.break_session(&mut state, session),

@@ -35,6 +35,7 @@ pub struct LeaseModel {
 }
 
 #[derive(Clone, Debug, Hash)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "states are equal when their hashes are")]
 pub struct State {
     /// Of the holder, the first leader, the second.
     fast: [bool; 3],

@@ -20,6 +20,7 @@ pub type Session = u8;
 pub type Value = u8;
 
 #[derive(Clone, Debug, Hash)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "states are equal when their hashes are")]
 pub struct State {
     /// What is committed, one entry a change. A revision is a place in it.
     pub record: Vec<Entry>,

@@ -292,7 +292,7 @@ impl Failover {
         true
     }
 
-    pub(super) fn from_array(&self, state: &mut State, session: Session) -> bool {
+    pub(super) fn hear_array(&self, state: &mut State, session: Session) -> bool {
         let Some(it) = state.storage.connection_mut(session).filter(|it| !it.answers.is_empty()) else { return false };
         let (director, login) = (it.director, it.login);
         match it.answers.remove(0) {
