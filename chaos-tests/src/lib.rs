@@ -9,6 +9,7 @@
 //!                                                               target     the SAN of files, for initiators not ours
 //!                                                               nemesis       faults from a seed, real clients, a report
 //!   sim        whole clusters on a virtual clock, without any of the above
+//!   guest      a Debian kernel with RDMA under QEMU, in which the lab runs too
 //! ```
 //!
 //! Everything but `sim` runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
@@ -19,6 +20,7 @@ pub mod baseline;
 pub mod bench;
 pub mod consistency;
 pub mod demo;
+pub mod guest;
 pub mod lab;
 pub mod measure;
 pub mod nemesis;
