@@ -31,19 +31,13 @@ enum Command {
         command: Vec<String>,
     },
     /// Boot, and run the lab's tests on rails that are RDMA.
-    Test {
-        /// The rails that are RDMA in place of what each test says: A, B, AB; empty: none.
-        #[arg(long)]
-        rails: Option<String>,
-        /// Only these test programs.
-        only: Vec<String>,
-    },
+    Test(trials::TrialOptions),
 }
 
 fn main() -> ExitCode {
     let status = match Options::parse().command {
         Command::Run { timeout, command } => run(Duration::from_secs(timeout), &command),
-        Command::Test { rails, only } => trials::run(&only, rails.as_deref()).map(|passed| i32::from(!passed)),
+        Command::Test(options) => trials::run(&options).map(|passed| i32::from(!passed)),
     };
     match status {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(TOOK_TOO_LONG)),

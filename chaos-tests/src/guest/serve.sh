@@ -17,6 +17,14 @@ for port in /sys/class/virtio-ports/*; do
         exec 3<> "/dev/${port##*/}"
     fi
 done
+# Two devices that reach each other, for tests that need no more: $TWINRAIL_TEST_RDMA names them.
+ip link add rdma1 mtu 9000 type veth peer name rdma2 mtu 9000
+for card in rdma1 rdma2; do
+    echo 0 > "/proc/sys/net/ipv6/conf/$card/accept_dad"
+    ip link set "$card" up
+    rdma link add "$card" type rxe netdev "$card"
+done 2>&1 | sed 's/^/guest: /' > /dev/console
+export TWINRAIL_TEST_RDMA=rdma1,rdma2
 printf '\x1eready\n' >&3
 while IFS= read -r line <&3; do
     bash -c "$line" < /dev/null >&3 2>&1

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use serde_json::Value;
 
 use super::{Guest, words};
@@ -28,25 +29,51 @@ const fn trial(program: &'static str, tests: &'static [&'static str], verbs: &'s
     Trial { program, tests, verbs, patience: Duration::from_secs(seconds) }
 }
 
-/// In this order, in one guest.
-const TRIALS: [Trial; 5] = [
+/// The lab's rails and, with nothing of a cluster around it, the verbs rail itself: what `make test-guest` runs.
+const RAILS: [Trial; 1] = [trial("rdma_lab", &[], "AB", 90)];
+
+/// Whole clusters on RDMA rails.
+const CLUSTERS: [Trial; 6] = [
     trial("traffic", &[], "AB", 90),
     trial("rail_cuts", &["one_cable_of_a_director_may_go", "both_cables_of_a_director_may_go"], "AB", 120),
     trial("power_cuts", &[], "AB", 120),
+    trial("rdma_peer", &[], "AB", 90),
     trial("traffic", &[], "A", 90),
     trial("vhba_check", &["nothing_acknowledged_is_lost_or_overwritten_through_takeovers_of_every_kind"], "AB", 200),
 ];
 
-/// Runs those of the programs named, or all; whether all passed. `rails` says which are RDMA in place of what each trial says.
-pub fn run(only: &[String], rails: Option<&str>) -> Result<bool> {
-    let programs = test_programs()?;
+/// What is run.
+#[derive(Args)]
+pub struct TrialOptions {
+    /// Whole clusters as well.
+    #[arg(long)]
+    clusters: bool,
+    /// The rails that are RDMA in place of what each test says: A, B, AB; empty: none.
+    #[arg(long)]
+    rails: Option<String>,
+    /// Only these test programs.
+    only: Vec<String>,
+}
+
+impl TrialOptions {
+    fn wants(&self, trial: &Trial) -> bool {
+        self.only.is_empty() || self.only.iter().any(|it| it == trial.program)
+    }
+}
+
+/// Runs them in one guest; whether all passed.
+pub fn run(options: &TrialOptions) -> Result<bool> {
+    let clusters = CLUSTERS.iter().filter(|_| options.clusters);
+    let trials: Vec<&Trial> = RAILS.iter().chain(clusters).filter(|it| options.wants(it)).collect();
+    ensure!(!trials.is_empty(), "there are no such trials: {}", options.only.join(", "));
+    let programs = test_programs(&trials)?;
     let start = Instant::now();
     let mut guest = Guest::boot()?;
     println!("the guest is up after {} s", start.elapsed().as_secs());
     let mut passed = true;
-    for trial in TRIALS.iter().filter(|it| only.is_empty() || only.iter().any(|name| name == it.program)) {
+    for trial in trials {
         let program = programs.get(trial.program).with_context(|| format!("there is no test {}", trial.program))?;
-        passed &= trial.run(&mut guest, program, rails.unwrap_or(trial.verbs))?;
+        passed &= trial.run(&mut guest, program, options.rails.as_deref().unwrap_or(trial.verbs))?;
     }
     Ok(passed)
 }
@@ -77,12 +104,13 @@ fn print(octets: &[u8]) {
     output.write_all(octets).and_then(|()| output.flush()).ok();
 }
 
-/// The test programs of this workspace by the names of their files, as cargo says; it builds those that are not there.
-fn test_programs() -> Result<BTreeMap<String, String>> {
+/// The programs of the trials by the names of their files, as cargo says; it builds those that are not there.
+fn test_programs(trials: &[&Trial]) -> Result<BTreeMap<String, String>> {
     let arguments =
         ["test", "--quiet", "--workspace", "--locked", "--no-run", "--message-format=json-render-diagnostics"];
+    let named = trials.iter().flat_map(|it| ["--test", it.program]);
     let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    let messages = shell::run(Command::new(cargo).args(arguments))?;
+    let messages = shell::run(Command::new(cargo).args(arguments).args(named))?;
     let program = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;
         let is_test = message["target"]["kind"][0] == "test";

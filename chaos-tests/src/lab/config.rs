@@ -27,6 +27,10 @@ struct DirectorFile<'a> {
     name: &'a str,
     data_dir: PathBuf,
     rails: Rails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rail: Option<Carriers>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    verbs: BTreeMap<String, Verbs>,
     directors: Vec<Founder>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trial: Option<Trial>,
@@ -40,6 +44,10 @@ struct ServerFile<'a> {
     name: &'a str,
     state_dir: PathBuf,
     rails: Rails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rail: Option<Carriers>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    verbs: BTreeMap<String, Verbs>,
     directors: Vec<Contact>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trial: Option<Trial>,
@@ -56,8 +64,13 @@ struct Trial {
 struct Rails {
     a: String,
     b: String,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    verbs: BTreeMap<String, Verbs>,
+}
+
+/// What carries frames on each rail; not said where both are UDP.
+#[derive(Serialize)]
+struct Carriers {
+    a: &'static str,
+    b: &'static str,
 }
 
 /// Which RDMA device of the machine is on a rail.
@@ -66,6 +79,7 @@ struct Verbs {
     device: String,
     port: u8,
     gid_index: u8,
+    receives: u16,
 }
 
 #[derive(Serialize)]
@@ -105,26 +119,56 @@ fn render(layout: &Layout, id: &LabId, name: &str, kind: MachineKind) -> Result<
     let run_dir = id.run_dir();
     let data = run_dir.join(name);
     let address = |rail| Ok::<_, anyhow::Error>(rail_address(layout, kind, rail)?.to_string());
-    let rails = Rails { a: address(Rail::A)?, b: address(Rail::B)?, verbs: verbs(layout, id, name) };
+    let rails = Rails { a: address(Rail::A)?, b: address(Rail::B)? };
+    let (rail, verbs) = (carriers(layout), verbs(layout, id, name));
     let trial = layout.flight_recorder.then(|| Trial { flight_recorder: flight_file(&run_dir, name) });
     let text = match kind {
         MachineKind::Director { .. } => {
             let directors = founders(layout)?;
             let extra = with_timing(layout.director_extra.clone());
-            toml::to_string(&DirectorFile { cluster: CLUSTER, name, data_dir: data, rails, directors, trial, extra })
+            toml::to_string(&DirectorFile {
+                cluster: CLUSTER,
+                name,
+                data_dir: data,
+                rails,
+                rail,
+                verbs,
+                directors,
+                trial,
+                extra,
+            })
         }
         _ => {
             let directors = founders(layout)?.into_iter().map(Contact::from).collect();
             let extra = with_timing(server_extra(layout, &data));
-            toml::to_string(&ServerFile { cluster: CLUSTER, name, state_dir: data, rails, directors, trial, extra })
+            toml::to_string(&ServerFile {
+                cluster: CLUSTER,
+                name,
+                state_dir: data,
+                rails,
+                rail,
+                verbs,
+                directors,
+                trial,
+                extra,
+            })
         }
     };
     text.with_context(|| format!("could not write the configuration of {name} as TOML"))
 }
 
+fn carriers(layout: &Layout) -> Option<Carriers> {
+    let carrier = |rail| if layout.verbs.contains(&rail) { "verbs" } else { "udp" };
+    (!layout.verbs.is_empty()).then(|| Carriers { a: carrier(Rail::A), b: carrier(Rail::B) })
+}
+
 fn verbs(layout: &Layout, id: &LabId, name: &str) -> BTreeMap<String, Verbs> {
-    let device =
-        |rail: &Rail| Verbs { device: rdma::device(id, name, *rail), port: rdma::PORT, gid_index: rdma::GID_INDEX };
+    let device = |rail: &Rail| Verbs {
+        device: rdma::device(id, name, *rail),
+        port: rdma::PORT,
+        gid_index: rdma::GID_INDEX,
+        receives: rdma::RECEIVES,
+    };
     layout.verbs.iter().map(|rail| (rail.to_string().to_lowercase(), device(rail))).collect()
 }
 
@@ -223,9 +267,10 @@ mod tests {
         let layout = Layout { verbs: vec![Rail::B], ..Layout::default() };
         let kind = layout.machines()[1].1;
         let file: toml::Table = render(&layout, &id(), "d2", kind).unwrap().parse().unwrap();
-        let verbs = file["rails"]["verbs"].as_table().unwrap();
+        let verbs = file["verbs"].as_table().unwrap();
         assert_eq!((verbs.len(), verbs["b"]["device"].as_str()), (1, Some("0a1b2c-d2-B")));
-        assert!(parsed("d2")["rails"].get("verbs").is_none());
+        assert_eq!((file["rail"]["a"].as_str(), file["rail"]["b"].as_str()), (Some("udp"), Some("verbs")));
+        assert!(parsed("d2").get("rail").is_none() && parsed("d2").get("verbs").is_none());
     }
 
     #[test]

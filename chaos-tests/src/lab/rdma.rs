@@ -25,13 +25,17 @@ use twinrail_proto::domain::Rail;
 use super::layout::{Layout, MachineKind, Segment};
 use super::remnants::LabId;
 use super::scenario::eventually;
-use super::{Machine, Namespace, shell};
+use super::{Lab, Machine, Namespace, Process, shell};
 
 /// Where the kernel shows RDMA devices.
 pub const DEVICES: &str = "/sys/class/infiniband";
 /// Of every device: its only port, and the index of its link-local address there.
 pub const PORT: u8 = 1;
 pub const GID_INDEX: u8 = 0;
+/// Buffers of a machine for what comes in on a rail: all machines share one memory here.
+pub const RECEIVES: u16 = 256;
+/// Where programs that are not ours exchange the numbers of their queue pairs.
+const PEERS_PORT: u16 = 18_600;
 /// A device that was made shows its port as active within this.
 const ACTIVE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -89,6 +93,24 @@ fn add(device: &str, mac: &str, port: &str, fabric: &Namespace, segment: Segment
 fn write_setting(device: &str, key: &str, value: &str) -> Result<()> {
     let path = format!("/proc/sys/net/ipv6/conf/{device}/{key}");
     std::fs::write(&path, value).with_context(|| format!("could not write {path}"))
+}
+
+/// Starts one end of Debian's `ibv_rc_pingpong` on a machine's device. It sleeps until something comes (`-e`): who polls on a small
+/// machine keeps the kernel's own part from running.
+pub fn ping_pong(lab: &Lab, machine: &str, rail: Rail, server: Option<&str>) -> Result<Process> {
+    let device = device(&lab.id, machine, rail);
+    let (index, port) = (GID_INDEX.to_string(), PEERS_PORT.to_string());
+    let arguments = ["-e", "-d", &device, "-g", &index, "-p", &port, "-n", "100", "-s", "1024"].into_iter();
+    let arguments: Vec<&str> = arguments.chain(server).collect();
+    lab.spawn(machine, &format!("pingpong-{machine}"), Path::new("ibv_rc_pingpong"), &arguments)
+}
+
+/// Waits until the server's end of it listens.
+pub fn wait_for_listener(lab: &Lab, machine: &str) -> Result<()> {
+    let namespace = lab.namespace(machine)?;
+    eventually(ACTIVE_WITHIN, "ibv_rc_pingpong that listens", || {
+        Ok(namespace.script(&format!("ss -Hltn sport = :{PEERS_PORT} | grep -q .")).ok().map(drop))
+    })
 }
 
 /// Fails where this kernel has no Soft-RoCE.
