@@ -6,7 +6,7 @@ help:
 	@echo 'make demo            three directors, real servers, real traffic, power cuts: the story, in under 90 s after the build'
 	@echo 'make demo STAY=1     the same, and the lab stays up until Ctrl-C'
 	@echo 'make test            formatting, clippy, all tests, docs'
-	@echo 'make test-guest      the lab on RDMA rails (Soft-RoCE), in a Debian kernel under QEMU; part of make test'
+	@echo 'make test-guest      the lab on RDMA rails (Soft-RoCE), in a Debian kernel under QEMU'
 	@echo 'make sim             whole clusters on a virtual clock, faults of every kind: SEEDS=1000 of them; SEED=7: that one'
 	@echo 'make sim-bugs        deliberate bugs, each of which the simulator must find'
 	@echo 'make vhba-check      a disk under load through 50 takeovers on each of 4 seeds; SEED=1 TAKEOVERS=50: one seed'
