@@ -1,11 +1,12 @@
 # Twinrail. Two commands to begin with: `make demo` and `make test`. Both need Debian 12, Rust and root rights.
 
-.PHONY: help demo test deps bench-deps release sim sim-bugs model model-rules vhba-check chaos bench bench-api bench-lan bench-failover bench-vhba
+.PHONY: help demo test test-guest deps bench-deps release sim sim-bugs model model-rules vhba-check chaos bench bench-api bench-lan bench-failover bench-vhba
 
 help:
 	@echo 'make demo            three directors, real servers, real traffic, power cuts: the story, in under 90 s after the build'
 	@echo 'make demo STAY=1     the same, and the lab stays up until Ctrl-C'
 	@echo 'make test            formatting, clippy, all tests, docs'
+	@echo 'make test-guest      the lab on RDMA rails (Soft-RoCE), in a Debian kernel under QEMU'
 	@echo 'make sim             whole clusters on a virtual clock, faults of every kind: SEEDS=1000 of them; SEED=7: that one'
 	@echo 'make sim-bugs        deliberate bugs, each of which the simulator must find'
 	@echo 'make model           models of the failover protocol, every state of them; MODEL=disk,move: those alone'
@@ -20,6 +21,9 @@ demo: release
 
 test: deps
 	@chaos-tests/scripts/test
+
+test-guest: deps
+	@chaos-tests/scripts/test-guest
 
 deps:
 	@chaos-tests/scripts/deps

@@ -10,6 +10,7 @@
 //!                                                               nemesis       faults from a seed, real clients, a report
 //!   sim        whole clusters on a virtual clock, without any of the above
 //!   model      the failover protocol, small enough for all its states to be gone through
+//!   guest      a Debian kernel with RDMA under QEMU, in which the lab runs too
 //! ```
 //!
 //! Everything but `sim` and `model` runs the real `twinrail` binary in the kernel's real network stacks. Traffic stays inside network
@@ -20,6 +21,7 @@ pub mod baseline;
 pub mod bench;
 pub mod consistency;
 pub mod demo;
+pub mod guest;
 pub mod lab;
 pub mod measure;
 pub mod model;

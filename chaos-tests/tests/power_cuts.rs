@@ -4,8 +4,11 @@ use anyhow::{Context, Result, ensure};
 use twinrail_chaos_tests::lab::Layout;
 use twinrail_chaos_tests::lab::remnants;
 use twinrail_chaos_tests::lab::scenario::{Scenario, longest_gap_ms};
+use twinrail_chaos_tests::lab::setting::{promised, setting};
 
 const CUTS: usize = 20;
+/// On an emulated machine, where each takes so much longer.
+const CUTS_EMULATED: usize = 2;
 /// What is promised of the longest gap of each cut, in ms. The 99th percentile of twenty is the largest.
 const MEDIAN: u64 = 300;
 const P99: u64 = 500;
@@ -15,11 +18,12 @@ fn servers_keep_their_traffic_through_twenty_power_cuts() -> Result<()> {
     let _turn = remnants::turn()?;
     Scenario::watched(Layout::default(), &["s1", "s2", "s3"])?.check(|scenario| {
         let before = scenario.cli()?.vnics()?;
-        let mut gaps = (0..CUTS).map(|number| cut(scenario, number % 2 == 0)).collect::<Result<Vec<u64>>>()?;
+        let cuts = if setting().emulated { CUTS_EMULATED } else { CUTS };
+        let mut gaps = (0..cuts).map(|number| cut(scenario, number % 2 == 0)).collect::<Result<Vec<u64>>>()?;
         gaps.sort_unstable();
-        println!("longest gap of each of {CUTS} power cuts, ms: {gaps:?}");
-        ensure!(gaps[CUTS / 2] <= MEDIAN, "the median gap is over {MEDIAN} ms: {gaps:?}");
-        ensure!(gaps[CUTS - 1] <= P99, "the longest gap is over {P99} ms: {gaps:?}");
+        println!("longest gap of each of {cuts} power cuts, ms: {gaps:?}");
+        promised(gaps[gaps.len() / 2] <= MEDIAN, || format!("the median gap is over {MEDIAN} ms: {gaps:?}"))?;
+        promised(gaps[gaps.len() - 1] <= P99, || format!("the longest gap is over {P99} ms: {gaps:?}"))?;
 
         let after = scenario.cli()?.vnics()?;
         for (before, after) in before.iter().zip(&after) {
@@ -34,7 +38,7 @@ fn servers_keep_their_traffic_through_twenty_power_cuts() -> Result<()> {
         }
         let flights = scenario.lab.check_flights()?;
         println!("{} frames recorded, {} successions of epochs", flights.frames, flights.successions);
-        ensure!(flights.successions >= CUTS as u64, "too few changes of homes were recorded: {flights:?}");
+        ensure!(flights.successions >= cuts as u64, "too few changes of homes were recorded: {flights:?}");
         Ok(())
     })
 }

@@ -13,6 +13,7 @@ use super::block::BLOCK;
 use super::disk::{Cookie, Disk, Reply, Request};
 use super::gaps::Gaps;
 use super::model::{Model, Outcome, Violation};
+use crate::lab::setting;
 use crate::measure::clock::{self, Nanos};
 
 /// Commands in flight.
@@ -116,6 +117,7 @@ impl<D: Disk> Load<D> {
 
     /// Waits until everything is answered.
     pub fn settle(&mut self, patience: Duration) -> Result<()> {
+        let patience = setting::patience(patience);
         let end = Instant::now() + patience;
         while !self.in_flight.is_empty() {
             ensure!(Instant::now() < end, "{} commands were not answered in {patience:?}", self.in_flight.len());

@@ -13,7 +13,7 @@ use super::launch::Launch;
 use super::layout::{ECHO_PORT, IPERF_PORT, LAN_HOST, LAN_HOST_NAME, LAN_HOST_V6, Layout, MachineKind, Segment};
 use super::programs::Programs;
 use super::remnants::{self, LabId};
-use super::{Lab, Machine, Namespace, dhcp, shell};
+use super::{Lab, Machine, Namespace, dhcp, rdma, shell};
 
 /// No IPv6 where machines only forward: nobody but the lab's machines speaks on its segments.
 const FORWARDS_ONLY: &str = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6\n\
@@ -34,6 +34,7 @@ pub fn build(layout: Layout) -> Result<Lab> {
     build_fabric(&fabric, &layout)?;
     for machine in machines.values() {
         connect(&fabric, machine, &layout)?;
+        rdma::connect(&id, &fabric, machine, &layout)?;
         configure(machine, &layout)?;
     }
     dhcp::write_script(&run_dir)?;

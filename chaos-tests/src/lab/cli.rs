@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{Namespace, shell};
+use super::{Namespace, setting, shell};
 
 /// Between two tries of a command that may still fail (a cluster that has just been started).
 const RETRY: Duration = Duration::from_millis(20);
@@ -45,6 +45,7 @@ impl Cli {
 
     /// Runs a command line until its JSON satisfies the condition.
     pub fn wait_until(&self, line: &str, patience: Duration, holds: impl Fn(&Value) -> bool) -> Result<Value> {
+        let patience = setting::patience(patience);
         let end = Instant::now() + patience;
         loop {
             let answer = self.json(line);

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Cli, Lab};
+use super::{Cli, Lab, setting};
 
 /// A cluster that has just been started elects its first leader within this.
 pub const ELECTS_WITHIN: Duration = Duration::from_secs(10);
@@ -120,7 +120,7 @@ impl Cli {
 
     /// Waits until every vNIC has a home that is alive.
     pub fn wait_for_homes(&self, patience: Duration) -> Result<Vec<Vnic>> {
-        let end = std::time::Instant::now() + patience;
+        let end = std::time::Instant::now() + setting::patience(patience);
         loop {
             let (vnics, cluster) = (self.vnics()?, self.cluster()?);
             if vnics.iter().all(|vnic| cluster.is_alive(vnic.home())) {
@@ -160,7 +160,7 @@ impl Lab {
     /// Waits until a device is there and up on a server.
     pub fn wait_for_device(&self, server: &str, device: &str) -> Result<()> {
         let namespace = self.namespace(server)?;
-        let end = std::time::Instant::now() + APPEARS_WITHIN;
+        let end = std::time::Instant::now() + setting::patience(APPEARS_WITHIN);
         let there = || namespace.script(&format!("ip -brief link show dev {device} up | grep -q ."));
         while let Err(error) = there() {
             ensure!(std::time::Instant::now() < end, "{server} has no device {device} that is up: {error:#}");

@@ -1,5 +1,6 @@
 //! The configuration files that the lab writes for each machine.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,9 @@ use serde::Serialize;
 use twinrail_proto::domain::{DirectorRole, Rail};
 
 use super::layout::{Layout, MachineKind};
+use super::rdma;
+use super::remnants::LabId;
+use super::setting::setting;
 
 /// The name of every lab's cluster.
 pub const CLUSTER: &str = "lab";
@@ -23,11 +27,15 @@ struct DirectorFile<'a> {
     name: &'a str,
     data_dir: PathBuf,
     rails: Rails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rail: Option<Carriers>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    verbs: BTreeMap<String, Verbs>,
     directors: Vec<Founder>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trial: Option<Trial>,
     #[serde(flatten)]
-    extra: &'a toml::Table,
+    extra: toml::Table,
 }
 
 #[derive(Serialize)]
@@ -36,11 +44,15 @@ struct ServerFile<'a> {
     name: &'a str,
     state_dir: PathBuf,
     rails: Rails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rail: Option<Carriers>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    verbs: BTreeMap<String, Verbs>,
     directors: Vec<Contact>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trial: Option<Trial>,
     #[serde(flatten)]
-    extra: &'a toml::Table,
+    extra: toml::Table,
 }
 
 #[derive(Serialize)]
@@ -52,6 +64,22 @@ struct Trial {
 struct Rails {
     a: String,
     b: String,
+}
+
+/// What carries frames on each rail; not said where both are UDP.
+#[derive(Serialize)]
+struct Carriers {
+    a: &'static str,
+    b: &'static str,
+}
+
+/// Which RDMA device of the machine is on a rail.
+#[derive(Serialize)]
+struct Verbs {
+    device: String,
+    port: u8,
+    gid_index: u8,
+    receives: u16,
 }
 
 #[derive(Serialize)]
@@ -77,33 +105,83 @@ pub fn flight_file(run_dir: &Path, machine: &str) -> PathBuf {
 }
 
 /// Writes the machine's file into the run folder and gives its path. The data folder is `<run folder>/<name>`.
-pub fn write(layout: &Layout, name: &str, kind: MachineKind, run_dir: &Path) -> Result<PathBuf> {
+pub fn write(layout: &Layout, id: &LabId, name: &str, kind: MachineKind) -> Result<PathBuf> {
+    let run_dir = id.run_dir();
     let data = run_dir.join(name);
     std::fs::create_dir_all(&data).with_context(|| format!("could not create {}", data.display()))?;
     let path = run_dir.join(format!("{name}.toml"));
-    let text = render(layout, name, kind, run_dir)?;
+    let text = render(layout, id, name, kind)?;
     std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
     Ok(path)
 }
 
-fn render(layout: &Layout, name: &str, kind: MachineKind, run_dir: &Path) -> Result<String> {
+fn render(layout: &Layout, id: &LabId, name: &str, kind: MachineKind) -> Result<String> {
+    let run_dir = id.run_dir();
     let data = run_dir.join(name);
     let address = |rail| Ok::<_, anyhow::Error>(rail_address(layout, kind, rail)?.to_string());
     let rails = Rails { a: address(Rail::A)?, b: address(Rail::B)? };
-    let trial = layout.flight_recorder.then(|| Trial { flight_recorder: flight_file(run_dir, name) });
+    let (rail, verbs) = (carriers(layout), verbs(layout, id, name));
+    let trial = layout.flight_recorder.then(|| Trial { flight_recorder: flight_file(&run_dir, name) });
     let text = match kind {
         MachineKind::Director { .. } => {
             let directors = founders(layout)?;
-            let extra = &layout.director_extra;
-            toml::to_string(&DirectorFile { cluster: CLUSTER, name, data_dir: data, rails, directors, trial, extra })
+            let extra = with_timing(layout.director_extra.clone());
+            toml::to_string(&DirectorFile {
+                cluster: CLUSTER,
+                name,
+                data_dir: data,
+                rails,
+                rail,
+                verbs,
+                directors,
+                trial,
+                extra,
+            })
         }
         _ => {
             let directors = founders(layout)?.into_iter().map(Contact::from).collect();
-            let extra = &server_extra(layout, &data);
-            toml::to_string(&ServerFile { cluster: CLUSTER, name, state_dir: data, rails, directors, trial, extra })
+            let extra = with_timing(server_extra(layout, &data));
+            toml::to_string(&ServerFile {
+                cluster: CLUSTER,
+                name,
+                state_dir: data,
+                rails,
+                rail,
+                verbs,
+                directors,
+                trial,
+                extra,
+            })
         }
     };
     text.with_context(|| format!("could not write the configuration of {name} as TOML"))
+}
+
+fn carriers(layout: &Layout) -> Option<Carriers> {
+    let carrier = |rail| if layout.verbs.contains(&rail) { "verbs" } else { "udp" };
+    (!layout.verbs.is_empty()).then(|| Carriers { a: carrier(Rail::A), b: carrier(Rail::B) })
+}
+
+fn verbs(layout: &Layout, id: &LabId, name: &str) -> BTreeMap<String, Verbs> {
+    let device = |rail: &Rail| Verbs {
+        device: rdma::device(id, name, *rail),
+        port: rdma::PORT,
+        gid_index: rdma::GID_INDEX,
+        receives: rdma::RECEIVES,
+    };
+    layout.verbs.iter().map(|rail| (rail.to_string().to_lowercase(), device(rail))).collect()
+}
+
+/// The setting's times; what the layout says of time comes first.
+fn with_timing(mut extra: toml::Table) -> toml::Table {
+    let mut timing = setting().timing();
+    if let Some(toml::Value::Table(given)) = extra.remove("timing") {
+        timing.extend(given);
+    }
+    if !timing.is_empty() {
+        extra.insert("timing".to_owned(), timing.into());
+    }
+    extra
 }
 
 /// What the layout adds, and with a SAN the folder of the disks' sockets: the usual one would be that of all servers here.
@@ -146,12 +224,16 @@ fn rail_address(layout: &Layout, kind: MachineKind, rail: Rail) -> Result<IpAddr
 mod tests {
     use super::*;
 
+    fn id() -> LabId {
+        LabId::parse("0a1b2c").unwrap()
+    }
+
     fn parsed(name: &str) -> toml::Table {
         let mut layout = Layout::default();
         let timing: toml::Table = "[timing]\nlease_ms = 900".parse().unwrap();
         layout.director_extra = timing;
         let kind = layout.machines().into_iter().find(|(n, _)| n == name).unwrap().1;
-        render(&layout, name, kind, Path::new("/run")).unwrap().parse().unwrap()
+        render(&layout, &id(), name, kind).unwrap().parse().unwrap()
     }
 
     #[test]
@@ -170,11 +252,25 @@ mod tests {
         let mut layout = Layout { san: true, ..Layout::default() };
         layout.server_extra = "[vhba]\ndevice_nodes = true".parse().unwrap();
         let render = |layout: &Layout| {
-            let text = render(layout, "s1", MachineKind::Server { index: 1 }, Path::new("/run")).unwrap();
+            let text = render(layout, &id(), "s1", MachineKind::Server { index: 1 }).unwrap();
             text.parse::<toml::Table>().unwrap()["vhba"].clone()
         };
         let vhba = render(&layout);
-        assert_eq!((vhba["run_dir"].as_str(), vhba["device_nodes"].as_bool()), (Some("/run/s1/disks"), Some(true)));
+        assert_eq!(
+            (vhba["run_dir"].as_str(), vhba["device_nodes"].as_bool()),
+            (Some("/tmp/twinrail-lab/0a1b2c/s1/disks"), Some(true))
+        );
+    }
+
+    #[test]
+    fn a_rail_that_is_rdma_names_its_device() {
+        let layout = Layout { verbs: vec![Rail::B], ..Layout::default() };
+        let kind = layout.machines()[1].1;
+        let file: toml::Table = render(&layout, &id(), "d2", kind).unwrap().parse().unwrap();
+        let verbs = file["verbs"].as_table().unwrap();
+        assert_eq!((verbs.len(), verbs["b"]["device"].as_str()), (1, Some("0a1b2c-d2-B")));
+        assert_eq!((file["rail"]["a"].as_str(), file["rail"]["b"].as_str()), (Some("udp"), Some("verbs")));
+        assert!(parsed("d2").get("rail").is_none() && parsed("d2").get("verbs").is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use twinrail_proto::domain::Rail;
 
 use super::build::port;
-use super::{Lab, Machine, Segment, shell};
+use super::{Lab, Machine, Segment, rdma, shell};
 use crate::measure::clock::{self, Nanos};
 
 /// The bridge family's table in which partitions are cut. One table, replaced whole.
@@ -82,12 +82,12 @@ impl Lab {
     /// Takes one cable of one machine down.
     pub fn cut_cable(&self, name: &str, segment: Segment) -> Result<Nanos> {
         let at = clock::now();
-        self.fabric.ip(&format!("link set {} down\n", port(name, segment)))?;
+        self.fabric.ip(&self.set_lines(name, segment, "down"))?;
         Ok(at)
     }
 
     pub fn restore_cable(&self, name: &str, segment: Segment) -> Result<()> {
-        self.fabric.ip(&format!("link set {} up\n", port(name, segment)))
+        self.fabric.ip(&self.set_lines(name, segment, "up"))
     }
 
     /// Nothing passes between these machines and those, on either rail; everything else does.
@@ -103,6 +103,10 @@ impl Lab {
         for (rail, (from, to)) in Rail::ALL.into_iter().flat_map(|rail| ways.iter().map(move |way| (rail, way))) {
             let (from, to) = (self.addresses(from, rail)?, self.addresses(to, rail)?);
             writeln!(rules, "{ip} saddr {{ {from} }} {ip} daddr {{ {to} }} drop")?;
+        }
+        for (rail, (from, to)) in self.layout.verbs.iter().flat_map(|rail| ways.iter().map(move |way| (*rail, way))) {
+            let (from, to) = (self.rdma_macs(from, rail)?, self.rdma_macs(to, rail)?);
+            writeln!(rules, "ether saddr {{ {from} }} ether daddr {{ {to} }} drop")?;
         }
         self.replace_cuts(&rules)
     }
@@ -128,6 +132,12 @@ impl Lab {
         Ok(machines.iter().map(address).collect::<Result<Vec<_>>>()?.join(", "))
     }
 
+    fn rdma_macs(&self, machines: &[&str], rail: Rail) -> Result<String> {
+        let mac =
+            |name: &&str| rdma::mac(self.machine(name)?.kind, rail).with_context(|| format!("{name} is on no rail"));
+        Ok(machines.iter().map(mac).collect::<Result<Vec<_>>>()?.join(", "))
+    }
+
     fn signal(&self, name: &str, signal: Signal) -> Result<()> {
         let process = self.machine(name)?.process.as_ref();
         process.with_context(|| format!("nothing runs on {name}"))?.signal(signal)
@@ -135,7 +145,7 @@ impl Lab {
 
     fn set_ports(&self, name: &str, state: &str) -> Result<()> {
         let segments = self.layout.segments_of(self.machine(name)?.kind);
-        let lines: String = segments.map(|segment| format!("link set {} {state}\n", port(name, segment))).collect();
+        let lines: String = segments.map(|segment| self.set_lines(name, segment, state)).collect();
         self.fabric.ip(&lines)
     }
 
@@ -143,8 +153,13 @@ impl Lab {
         let segment = Segment::Rail(rail);
         let is_on_it = |machine: &&Machine| self.layout.segments_of(machine.kind).any(|it| it == segment);
         let on_rail = self.machines.values().filter(is_on_it);
-        let lines: String =
-            on_rail.map(|machine| format!("link set {} {state}\n", port(&machine.name, segment))).collect();
+        let lines: String = on_rail.map(|machine| self.set_lines(&machine.name, segment, state)).collect();
         self.fabric.ip(&lines)
+    }
+
+    /// A machine's cable, and on a rail that is RDMA the one beside it.
+    fn set_lines(&self, name: &str, segment: Segment, state: &str) -> String {
+        let rdma = rdma::port(name, segment, &self.layout);
+        [port(name, segment)].into_iter().chain(rdma).map(|port| format!("link set {port} {state}\n")).collect()
     }
 }

@@ -1,8 +1,10 @@
-//! Who is in a lab, and under which names and addresses. Pure: no I/O.
+//! Who is in a lab, and under which names and addresses. Pure but for the setting that a layout begins with: no I/O.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use twinrail_proto::domain::{DirectorRole, Rail};
+
+use super::setting::setting;
 
 /// The kernel's largest MTU for a veth: super-frames of 64 KiB travel whole.
 pub const LARGEST_RAIL_MTU: u32 = 65_535;
@@ -121,13 +123,15 @@ fn as_v6(address: Ipv4Addr) -> Ipv6Addr {
     Ipv6Addr::new(network, 0, 0, 0, 0, 0, site, host)
 }
 
-/// What a lab consists of. The default: three active directors, servers s1 to s3 and s4 as a spare.
+/// What a lab consists of. The default: three active directors, servers s1 to s3 and s4 as a spare; on an emulated machine s1 alone.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub directors: Vec<(String, DirectorRole)>,
     pub servers: Vec<String>,
     pub rail_mtu: u32,
     pub rail_family: RailFamily,
+    /// The rails that are RDMA ([`super::rdma`]); the others are UDP.
+    pub verbs: Vec<Rail>,
     pub lan_mtu: u32,
     /// A SAN with a disk array ([`super::array`]), and a port of every director on it.
     pub san: bool,
@@ -144,7 +148,8 @@ pub struct Layout {
 impl Default for Layout {
     fn default() -> Self {
         use DirectorRole::Active;
-        Self::of(&[("d1", Active), ("d2", Active), ("d3", Active)], 4)
+        let servers = if setting().emulated { 1 } else { 4 };
+        Self::of(&[("d1", Active), ("d2", Active), ("d3", Active)], servers)
     }
 }
 
@@ -156,6 +161,7 @@ impl Layout {
             servers: (1..=servers).map(|index| format!("s{index}")).collect(),
             rail_mtu: LARGEST_RAIL_MTU,
             rail_family: RailFamily::default(),
+            verbs: setting().verbs.clone(),
             lan_mtu: LAN_MTU,
             san: false,
             small_disk: None,

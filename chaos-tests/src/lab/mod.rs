@@ -44,9 +44,11 @@ pub mod preload;
 pub mod probes;
 pub mod process;
 pub mod programs;
+pub mod rdma;
 pub mod remnants;
 pub mod requirements;
 pub mod scenario;
+pub mod setting;
 pub mod shell;
 pub mod sick;
 mod start;
@@ -96,6 +98,9 @@ impl Lab {
     /// Builds the namespaces, the network and the LAN host's services. No director or server runs yet.
     pub fn build(layout: Layout) -> Result<Self> {
         requirements::check()?;
+        if !layout.verbs.is_empty() {
+            rdma::check()?;
+        }
         interrupt::install()?;
         remnants::reap_orphans()?;
         build::build(layout)

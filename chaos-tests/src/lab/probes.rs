@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::setting::{self, setting};
 use super::{Lab, Process};
 use crate::measure::clock::{self, Nanos};
 use crate::measure::probe_log::LOST_AFTER;
@@ -15,6 +16,9 @@ use crate::measure::report::{ProbeEvent, ProbeSummary, TcpReport};
 /// How long a measuring program may take to say its last word.
 const LAST_WORD: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
+/// What an emulated machine can do beside the rest: a probe every 20 ms, 1 Mbit/s.
+const GENTLE_PROBES: [&str; 2] = ["--interval-us", "20000"];
+const GENTLE_TRANSFER: [&str; 2] = ["--rate-mbit", "1"];
 
 /// A prober that runs.
 pub struct RunningProber {
@@ -89,6 +93,7 @@ impl RunningProber {
     }
 
     fn wait_for(&mut self, patience: Duration, what: &str, holds: impl Fn(Option<Tick>) -> bool) -> Result<()> {
+        let patience = setting::patience(patience);
         let end = Instant::now() + patience;
         loop {
             self.events()?;
@@ -155,7 +160,7 @@ impl Lab {
         source: Ipv4Addr,
         target: SocketAddr,
     ) -> Result<RunningProber> {
-        let process = self.measure("prober", machine, label, source, target)?;
+        let process = self.measure("prober", &GENTLE_PROBES, machine, label, source, target)?;
         Ok(RunningProber { process, read: 0, events: Vec::new(), tick: None })
     }
 
@@ -166,20 +171,22 @@ impl Lab {
         source: Ipv4Addr,
         target: SocketAddr,
     ) -> Result<RunningTransfer> {
-        let process = self.measure("tcp-stream", machine, label, source, target)?;
+        let process = self.measure("tcp-stream", &GENTLE_TRANSFER, machine, label, source, target)?;
         Ok(RunningTransfer { process })
     }
 
     fn measure(
         &self,
         program: &str,
+        pace: &[&str],
         machine: &str,
         label: &str,
         source: Ipv4Addr,
         target: SocketAddr,
     ) -> Result<Process> {
         let (source, target) = (source.to_string(), target.to_string());
-        let arguments = [program, "--source", &source, "--target", &target];
+        let arguments = [program, "--source", &source, "--target", &target].into_iter();
+        let arguments: Vec<&str> = arguments.chain(pace.iter().filter(|_| setting().emulated).copied()).collect();
         self.spawn(machine, label, self.programs.lab(), &arguments)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::shell;
+use super::{setting, shell};
 
 /// How often a wait for the end of a process looks.
 const POLL: Duration = Duration::from_millis(2);
@@ -66,6 +66,7 @@ impl Process {
 
     /// Waits for its end.
     pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
+        let patience = setting::patience(patience);
         let end = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().with_context(|| format!("could not wait for {}", self.label))? {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{namespace, shell};
+use super::{namespace, setting, shell};
 
 /// Folders of logs, and of owner files, of all labs on this machine.
 const BASE: &str = "/tmp/twinrail-lab";
@@ -184,7 +184,7 @@ fn start_time(pid: u32) -> Option<String> {
 }
 
 fn kill_all(namespace: &str) -> Result<()> {
-    let end = Instant::now() + GONE_WITHIN;
+    let end = Instant::now() + setting::patience(GONE_WITHIN);
     loop {
         let listed = shell::run(Command::new("ip").args(["netns", "pids", namespace]))?;
         let pids: Vec<Pid> = listed.lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)).collect();

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::card::{Card, Seen, Watched};
 use super::cluster::APPEARS_WITHIN;
 use super::probes::Window;
-use super::{Cli, Lab, Layout};
+use super::{Cli, Lab, Layout, setting};
 use crate::measure::clock::{self, Nanos};
 
 /// The vNICs of each profile.
@@ -44,11 +44,13 @@ impl Scenario {
         Self { lab, watched: Vec::new() }
     }
 
-    /// A cluster that runs, with the LAN, the pool and the template, and profile `web-<n>` on each of these servers, its vNICs
-    /// with addresses.
+    /// A cluster that runs, with the LAN, the pool and the template, and profile `web-<n>` on each of these servers that the
+    /// layout has, its vNICs with addresses.
     pub fn deployed(layout: Layout, servers: &[&str]) -> Result<(Self, Vec<Card>)> {
         let mut lab = Lab::build(layout)?;
-        let cards = Self::deploy_in(&mut lab, servers)?;
+        let there = |name: &&&str| lab.layout.servers.iter().any(|it| it == **name);
+        let servers: Vec<&str> = servers.iter().filter(there).copied().collect();
+        let cards = Self::deploy_in(&mut lab, &servers)?;
         Ok((Self::new(lab), cards))
     }
 
@@ -177,6 +179,7 @@ pub fn longest_gap_ms<'a>(windows: impl IntoIterator<Item = &'a Window>) -> u64 
 
 /// Repeats a question until its answer is as it should be.
 pub fn eventually<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let patience = setting::patience(patience);
     let end = Instant::now() + patience;
     loop {
         if let Some(answer) = ask()? {

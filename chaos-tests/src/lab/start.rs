@@ -23,7 +23,7 @@ impl Lab {
             MachineKind::Server { .. } => "server",
             MachineKind::LanHost | MachineKind::Array => bail!("{name} runs no twinrail"),
         };
-        let file = config::write(&self.layout, name, kind, self.run_dir())?;
+        let file = config::write(&self.layout, &self.id, name, kind)?;
         let mut table: toml::Table = std::fs::read_to_string(&file)?.parse().context("what was written is no TOML")?;
         self.edit_ids(name, &mut table)?;
         edit(&mut table);
