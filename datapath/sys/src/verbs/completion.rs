@@ -153,6 +153,11 @@ impl Completions {
         self.entries[..self.count].iter().map(|&raw| Completion { raw })
     }
 
+    /// Number `at` of them. Panics when there are fewer.
+    pub fn get(&self, at: usize) -> Completion {
+        Completion { raw: self.entries[..self.count][at] }
+    }
+
     /// How many fit.
     pub fn room(&self) -> usize {
         self.entries.len()
