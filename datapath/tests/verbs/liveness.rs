@@ -41,7 +41,8 @@ struct Director {
 fn director(number: u8, kinds: [RailKind; 2]) -> Director {
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
     let heard = Arc::clone(&events);
-    let rails = RailsConfig { kinds, ..RailsConfig::new("guest", addresses(number)) };
+    // The guest's processors may stand still for longer than three hellos.
+    let rails = RailsConfig { kinds, missed_hellos: 50, ..RailsConfig::new("guest", addresses(number)) };
     let config = DirectorConfig { rails, recorder: None };
     let datapath = DirectorDatapath::start(config, Box::new(move |event| heard.lock().unwrap().push(event))).unwrap();
     Director { datapath, events }

@@ -169,6 +169,10 @@ pub fn connect(one: &mut Machine, other: &mut Machine) {
         got == [true, true]
     });
     settle(&mut [one, other]);
+    // Who asks for a path before the other one wants it is a stranger to it, for a moment.
+    for machine in [one, other] {
+        machine.causes.retain(|&it| it != Cause::UnknownPeer);
+    }
 }
 
 /// Takes whatever is still under way.
