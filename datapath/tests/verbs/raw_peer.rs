@@ -112,7 +112,8 @@ impl RawPeer {
             let peer = Endpoint { queue_pair: number, first_packet, gid: asked.gid, lid: asked.lid };
             queue_pair.connect(5, &peer, &self.route).unwrap();
         }
-        let answer = Connection::Accept(Offer { number: asked.number, ..self.offer });
+        let window = self.offer.window.min(asked.window);
+        let answer = Connection::Accept(Offer { number: asked.number, window, ..self.offer });
         self.say(by, &[&header(Kind::Connection).encode()[..], &answer.encode()].concat());
         until("the path", || {
             by.greet(&[own]);
