@@ -32,12 +32,13 @@ const OURS: [(&str, &[&str]); 7] = [
 ];
 
 /// Crates of others that only these may import (chaos-tests is a client of the API, so it speaks gRPC).
-const OTHERS: [(&str, &[&str]); 5] = [
+const OTHERS: [(&str, &[&str]); 6] = [
     ("tonic", &["twinrail", "twinrail-proto", "twinrail-chaos-tests"]),
     ("openraft", &["twinrail", "twinrail-raft-store"]),
     ("sled", &["twinrail", "twinrail-raft-store"]),
     ("libc", &["twinrail-datapath-sys"]),
     ("ibverbs", &["twinrail-datapath-sys"]),
+    ("ibverbs-sys", &["twinrail-datapath-sys"]),
 ];
 
 /// What decides has no runtime and no randomness of its own.

@@ -2,10 +2,14 @@
 //!
 //! A slot is counted by who holds it: whoever received or filled it, and every message that was posted from it and not
 //! yet sent. A rail that sends by itself later (RDMA) keeps its hold until the completion; one that copies at the system
-//! call lets go at once. Rails may register the arena's memory with their hardware when they are made: slots never move.
+//! call lets go at once.
+//!
+//! The memory of a slot never moves, so that a rail can register it with its hardware; but a slot may be given another
+//! memory in exchange, when something was received into that. Which memory a buffer belongs to, the buffer says.
 
 use std::ops::Range;
 
+use twinrail_datapath_sys::{Buffer, Pages};
 use twinrail_proto::rail::MAX_MESSAGE;
 
 /// One buffer. Larger than any message, than 64 KiB of datagrams received as one, and than any frame of a TAP device.
@@ -26,18 +30,18 @@ pub struct Piece {
 /// A buffer on loan, for the kernel to write to.
 pub struct Lent {
     pub slot: Slot,
-    pub buffer: Box<[u8]>,
+    pub buffer: Buffer,
 }
 
 pub struct Arena {
-    slots: Vec<Box<[u8]>>,
+    slots: Vec<Buffer>,
     holders: Vec<u16>,
     free: Vec<Slot>,
 }
 
 impl Arena {
     pub fn new(slots: u16) -> Self {
-        let buffers = (0..slots).map(|_| vec![0; SLOT_LENGTH].into_boxed_slice()).collect();
+        let buffers = buffers(usize::from(slots));
         // The last of the free list is taken first, and the one given back last is warmest in the cache.
         let free = (0..slots).rev().map(Slot).collect();
         Self { slots: buffers, holders: vec![0; usize::from(slots)], free }
@@ -67,6 +71,11 @@ impl Arena {
         if *holders == 0 {
             self.free.push(slot);
         }
+    }
+
+    /// The memory of a slot, for a rail that gives it to its hardware.
+    pub fn buffer(&self, slot: Slot) -> &Buffer {
+        &self.slots[usize::from(slot.0)]
     }
 
     pub fn bytes(&self, slot: Slot) -> &[u8] {
@@ -110,10 +119,15 @@ impl Arena {
     }
 
     /// Exchanges the memory of a buffer for another of the same size.
-    pub fn exchange(&mut self, slot: Slot, buffer: &mut Box<[u8]>) {
+    pub fn exchange(&mut self, slot: Slot, buffer: &mut Buffer) {
         assert_eq!(buffer.len(), SLOT_LENGTH, "buffers have one size");
         std::mem::swap(&mut self.slots[usize::from(slot.0)], buffer);
     }
+}
+
+/// So many buffers of the size of a slot. Panics when the machine has no memory left, as every allocation does.
+pub(crate) fn buffers(count: usize) -> Vec<Buffer> {
+    Pages::allocate(count, SLOT_LENGTH).expect("memory for the buffers of a rail")
 }
 
 impl Piece {

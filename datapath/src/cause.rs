@@ -34,6 +34,8 @@ causes! {
     BadFragment => "bad_fragment",
     /// A fragmented message of which pieces never came.
     Incomplete => "incomplete",
+    /// A request for a connection that cannot be true.
+    BadConnection => "bad_connection",
     /// A message of another cluster on the same rails.
     OtherCluster => "other_cluster",
     /// Nobody whom we know has this address on this rail.
@@ -88,8 +90,24 @@ causes! {
     HoldExpired => "hold_expired",
     /// No buffer is free.
     NoBuffer => "no_buffer",
-    /// Too large for the rail, even in fragments.
+    /// Too large for the rail, even in fragments; or for the buffer that it came into.
     TooLarge => "too_large",
+    /// The peer takes this rail for one of another kind: `udp` at one end, `verbs` at the other.
+    OtherRail => "other_rail",
+    /// A path over verbs was closed: the peer's process is gone, or has no path with us.
+    RailClosed => "rail_closed",
+    /// A path over verbs was closed: the peer's hardware does not answer.
+    RailUnanswered => "rail_unanswered",
+    /// A path over verbs was closed: the peer takes nothing, as it posts no receives.
+    RailStalled => "rail_stalled",
+    /// A path over verbs was closed: somebody reached for memory that is not to be reached, with a stale or false key.
+    RailAccess => "rail_access",
+    /// A path over verbs was closed: one end sent what the other cannot take.
+    RailRequest => "rail_request",
+    /// A path over verbs was closed: the peer counts messages that were never sent, or does not count.
+    RailCredit => "rail_credit",
+    /// A path over verbs was closed: it broke in another way.
+    RailBroken => "rail_broken",
 }
 
 impl From<ParseError> for Cause {
@@ -102,6 +120,7 @@ impl From<ParseError> for Cause {
             }
             ParseError::TooLarge(_) => Self::TooLarge,
             ParseError::Fragment { .. } => Self::BadFragment,
+            ParseError::Connection(_) => Self::BadConnection,
             ParseError::Offload(_) => Self::BadOffload,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use twinrail_proto::domain::RailAddresses;
 use twinrail_proto::rail::UDP_RAIL_PORT;
 
+use crate::rail::RailKind;
 use crate::rail::chaos::Faults;
 
 /// What both kinds of datapath need to know.
@@ -14,6 +15,8 @@ pub struct RailsConfig {
     /// This machine's addresses.
     pub addresses: RailAddresses,
     pub port: u16,
+    /// What carries rail A and rail B.
+    pub kinds: [RailKind; 2],
     pub hello_interval: Duration,
     /// A path is down when so many hellos in a row are missing.
     pub missed_hellos: u32,
@@ -30,6 +33,7 @@ impl RailsConfig {
             cluster: cluster.into(),
             addresses,
             port: UDP_RAIL_PORT,
+            kinds: Default::default(),
             hello_interval: Self::DEFAULT_HELLO_INTERVAL,
             missed_hellos: Self::DEFAULT_MISSED_HELLOS,
             faults: None,

@@ -9,6 +9,8 @@ use twinrail_proto::domain::{AdapterId, Epoch, Name, Rail};
 pub enum StartError {
     #[error("cannot open the rail at {address}, UDP port {port}")]
     OpenRail { address: IpAddr, port: u16, source: io::Error },
+    #[error("cannot open the rail at {address} over RDMA verbs")]
+    OpenVerbs { address: IpAddr, source: io::Error },
     #[error("cannot set up the waiting of a datapath thread")]
     Wait { source: io::Error },
     #[error("cannot start a datapath thread")]

@@ -104,12 +104,13 @@ impl Outbox {
             self.close(arena, path, Rail::ALL[path & 1]);
         }
         for sender in &mut self.senders {
-            let SendReport { sent, fragmented, full, refused, too_large } = sender.flush(arena, now);
+            let SendReport { sent, fragmented, full, refused, too_large, unconnected } = sender.flush(arena, now);
             self.tally.messages_sent.add(sent);
             self.tally.messages_fragmented.add(fragmented);
             self.tally.drops.add(Cause::RailFull, full);
             self.tally.drops.add(Cause::RailRefused, refused);
             self.tally.drops.add(Cause::TooLarge, too_large);
+            self.tally.drops.add(Cause::PathDown, unconnected);
         }
     }
 

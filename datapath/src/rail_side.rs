@@ -92,6 +92,7 @@ impl RailSide {
         self.tally.drops.add(Cause::UnknownPeer, report.strangers);
         self.tally.drops.add(Cause::BadFragment, report.bad_fragments);
         self.tally.drops.add(Cause::Incomplete, report.incomplete);
+        self.tally.drops.add(Cause::NoBuffer, report.no_buffer);
         self.tally.messages_received.add(incoming.len() as u64);
         for message in incoming.drain(..) {
             match self.sort(rail, peers, message, now) {
@@ -104,6 +105,9 @@ impl RailSide {
             }
         }
         self.incoming = incoming;
+        if report.closed {
+            self.read_refusals(rail, peers, now);
+        }
     }
 
     /// The kernel has news of messages that came to nothing.
@@ -112,6 +116,9 @@ impl RailSide {
             if let Some(peer) = peers.at(rail, address) {
                 self.prober.on_refused(peer, rail, now);
             }
+        }
+        while let Some(cause) = self.receivers[rail.index()].next_cause() {
+            self.tally.drops.add(cause, 1);
         }
     }
 
@@ -154,6 +161,8 @@ impl RailSide {
             Message::Frames(_) => None,
             // The rail puts fragments together; one that comes here was inside of another.
             Message::Fragment(_) => return Err(Cause::BadFragment),
+            // A peer that takes this rail for one over verbs.
+            Message::Connection(_) => return Err(Cause::OtherRail),
         };
         if header.cluster != self.header.cluster {
             self.tell_other_cluster(from, rail, now);

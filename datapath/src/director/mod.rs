@@ -50,7 +50,7 @@ use crate::event::Events;
 use crate::exchange::{Adopted, Exchange};
 use crate::lease::{Grant, Lease};
 use crate::peer::PathState;
-use crate::rail::{RailEnds, udp};
+use crate::rail::{RailEnds, open_both};
 use crate::rail_side::{Hellos, RailSide, own_header};
 use crate::recorder::{Recorded, Recorder};
 use crate::report::PublishReport;
@@ -93,7 +93,7 @@ impl DirectorDatapath {
     /// Opens the rails and starts the threads, with an empty table and no lease. `events` is called by the threads.
     pub fn start(config: DirectorConfig, events: Events) -> Result<Self, StartError> {
         let header = own_header(&config.rails.cluster);
-        let rails = udp::open_both(&config.rails, header)?;
+        let rails = open_both(&config.rails, header)?;
         let recorder = config.recorder.as_deref().map(Recorder::open).transpose()?.map(Arc::new);
         let ports = Box::new(KernelPorts);
         let parts = Parts { rails, ports, clock: Clock::Monotonic, recorder, events: Arc::new(events) };

@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use twinrail_proto::domain::Rail;
 
 use super::{Incoming, Nanos, Outgoing, RailEnds, RailReceiver, RailSender, ReceiveReport, SendReport};
+use crate::Cause;
 use crate::arena::{Arena, Piece};
 
 /// Messages that may be delayed at the same time. More are dropped, as a queue in a switch drops them.
@@ -173,6 +174,10 @@ impl RailReceiver for ChaosReceiver {
 
     fn next_refusal(&mut self) -> Option<IpAddr> {
         self.inner.next_refusal()
+    }
+
+    fn next_cause(&mut self) -> Option<Cause> {
+        self.inner.next_cause()
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {

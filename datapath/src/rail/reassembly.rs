@@ -1,8 +1,9 @@
 use std::net::IpAddr;
 
+use twinrail_datapath_sys::Buffer;
 use twinrail_proto::rail::{Fragment, MAX_MESSAGE};
 
-use crate::arena::SLOT_LENGTH;
+use crate::arena::buffers;
 use crate::rail::Nanos;
 
 /// Messages that may be incomplete at the same time, of all senders of a rail. Pieces of one message follow each other
@@ -26,7 +27,7 @@ struct OpenMessage {
     /// Bit n: piece n is here.
     pieces: u64,
     length: usize,
-    buffer: Box<[u8]>,
+    buffer: Buffer,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,14 +40,8 @@ struct Key {
 
 impl Reassembly {
     pub fn new() -> Self {
-        let open = || OpenMessage {
-            key: None,
-            since: 0,
-            pieces: 0,
-            length: 0,
-            buffer: vec![0; SLOT_LENGTH].into_boxed_slice(),
-        };
-        Self { open: (0..OPEN_MESSAGES).map(|_| open()).collect(), given_up: 0 }
+        let open = |buffer| OpenMessage { key: None, since: 0, pieces: 0, length: 0, buffer };
+        Self { open: buffers(OPEN_MESSAGES).into_iter().map(open).collect(), given_up: 0 }
     }
 
     /// Takes a piece in. When it was the last one missing: which buffer the message is in, and its length. It stays there
@@ -70,7 +65,7 @@ impl Reassembly {
     }
 
     /// The buffer, to be exchanged for another of its size.
-    pub fn buffer(&mut self, at: usize) -> &mut Box<[u8]> {
+    pub fn buffer(&mut self, at: usize) -> &mut Buffer {
         &mut self.open[at].buffer
     }
 

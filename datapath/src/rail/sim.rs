@@ -12,6 +12,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::{Incoming, Nanos, Outgoing, RailEnds, RailReceiver, RailSender, ReceiveReport, SendReport};
+use crate::Cause;
 use crate::arena::{Arena, Piece};
 
 /// Messages on their way to one receiver. More are dropped, as a full socket buffer drops them.
@@ -138,6 +139,10 @@ impl RailReceiver for SimReceiver {
     }
 
     fn next_refusal(&mut self) -> Option<IpAddr> {
+        None
+    }
+
+    fn next_cause(&mut self) -> Option<Cause> {
         None
     }
 

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use twinrail_datapath_sys::{ReceiveQueue, SendBatch, SendQueue, UdpSocket, device_of_address, mtu_of_address};
-use twinrail_proto::domain::Rail;
 use twinrail_proto::rail::{
     FRAGMENT_HEADER_LENGTH, Fragment, HEADER_LENGTH, Header, Kind, MAX_FRAGMENTS, Message, parse,
 };
 
 use super::reassembly::Reassembly;
 use super::{Incoming, Nanos, Outgoing, RailEnds, RailReceiver, RailSender, ReceiveReport, SendReport};
+use crate::Cause;
 use crate::arena::{Arena, Lent, Piece, Slot};
-use crate::config::RailsConfig;
 use crate::error::StartError;
 
 /// Messages received by one system call. Super-frames of a larger batch would not stay in the processor's cache until
@@ -35,18 +34,6 @@ const FRAGMENT_OVERHEAD: usize = HEADER_LENGTH + FRAGMENT_HEADER_LENGTH;
 
 /// Tries of one send: an error that an earlier datagram left behind is reported by the next call, and then gone.
 const SEND_TRIES: usize = 3;
-
-/// Opens both rails of a machine, with the faults that are to be injected.
-pub(crate) fn open_both(config: &RailsConfig, header: Header) -> Result<[RailEnds; 2], StartError> {
-    let open = |rail: Rail| -> Result<RailEnds, StartError> {
-        let ends = open(config.addresses.on(rail), config.port, header)?;
-        Ok(match &config.faults {
-            Some(faults) => faults.wrap(rail, ends),
-            None => ends,
-        })
-    };
-    Ok([open(Rail::A)?, open(Rail::B)?])
-}
 
 /// Opens a rail on this machine's address on it. `header`: as every message of this machine starts.
 pub fn open(address: IpAddr, port: u16, header: Header) -> Result<RailEnds, StartError> {
@@ -286,6 +273,10 @@ impl RailReceiver for UdpReceiver {
                 return Some(refusal.to.ip());
             }
         }
+        None
+    }
+
+    fn next_cause(&mut self) -> Option<Cause> {
         None
     }
 

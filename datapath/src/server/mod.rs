@@ -45,7 +45,7 @@ use crate::event::Events;
 use crate::exchange::{Adopted, Exchange};
 use crate::outbox::Outbox;
 use crate::peer::PathState;
-use crate::rail::{RailEnds, udp};
+use crate::rail::{RailEnds, open_both};
 use crate::rail_side::{Hellos, RailSide, own_header};
 use crate::recorder::Recorder;
 use crate::report::PublishReport;
@@ -84,7 +84,7 @@ impl ServerDatapath {
     /// Opens the rails and starts the threads, with an empty table. `events` is called by the threads.
     pub fn start(config: ServerConfig, events: Events) -> Result<Self, StartError> {
         let header = own_header(&config.rails.cluster);
-        let rails = udp::open_both(&config.rails, header)?;
+        let rails = open_both(&config.rails, header)?;
         let recorder = config.recorder.as_deref().map(Recorder::open).transpose()?.map(Arc::new);
         let (devices, events) = (Box::new(KernelDevices), Arc::new(events));
         let parts = Parts { rails, devices, clock: Clock::Monotonic, recorder, events, threaded: true };

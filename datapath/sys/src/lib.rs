@@ -8,6 +8,7 @@
 //!   batch    sendmmsg and recvmmsg                  thread   priority and network namespace of a thread
 //!   mapped   a file in shared memory                 hole     fallocate: give a file's storage back
 //!   tcp      begin and tune a TCP connection        poll     wait for a few descriptors, both ways
+//!   pages    memory in buffers that never move      verbs    RDMA (only with the feature `verbs`)
 //! ```
 //!
 //! Guarantees: every wrapper owns its descriptor and closes it; every public function is safe whatever its arguments
@@ -22,6 +23,7 @@ mod interface;
 mod link;
 mod mapped;
 mod packet;
+mod pages;
 mod poll;
 mod socket;
 mod tap;
@@ -29,6 +31,8 @@ mod tcp;
 mod thread;
 mod timer;
 mod udp;
+#[cfg(feature = "verbs")]
+pub mod verbs;
 
 pub use batch::{BATCH, ReceiveQueue, Received, SendBatch, SendQueue, StrippedTag};
 pub use clock::monotonic_ns;
@@ -39,6 +43,7 @@ pub use interface::{InterfaceFlags, device_of_address, interface_flags, interfac
 pub use link::{LinkSettings, configure_link};
 pub use mapped::MappedFile;
 pub use packet::PacketSocket;
+pub use pages::{Buffer, Pages};
 pub use poll::{Interest, Ready, wait_ready};
 pub use tap::Tap;
 pub use tcp::{begin_connection, tune_tcp};

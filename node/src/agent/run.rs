@@ -23,7 +23,7 @@ use super::memory::{MemoryError, MemoryFile};
 use super::table::server_table;
 use super::vhba::{Assigned, Common, LunMemory, LunMemoryError, Vhbas, Way};
 use super::words::{self, Device};
-use crate::config::{ServerConfig, rails_config};
+use crate::config::{ServerConfig, rail_kinds, rails_config};
 use crate::link::{Identity, Links, PathBoard};
 use crate::problems::Problems;
 use crate::telemetry::error_text;
@@ -137,7 +137,7 @@ impl Runner {
     ) -> Result<Self, AgentError> {
         let rails = config.rails.addresses();
         let datapath_config = DatapathConfig {
-            rails: rails_config(&config.cluster, rails, &config.timing),
+            rails: rails_config(&config.cluster, rails, rail_kinds(config.rail, &config.verbs), &config.timing),
             recorder: config.trial.flight_recorder.clone(),
         };
         let events = Box::new(move |event| {

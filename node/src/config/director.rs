@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use twinrail_proto::domain::{DirectorRole, Name, RailAddresses};
 
-use super::{Check, Problem, Rails, Telemetry, Timing, Trial, check_cluster, check_directors};
+use super::rail::check_rails;
+use super::{Check, Problem, RailChoice, Rails, Telemetry, Timing, Trial, Verbs, check_cluster, check_directors};
 
 /// `twinrail director --config FILE`.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +18,10 @@ pub struct DirectorConfig {
     /// Where the replicated state is kept.
     pub data_dir: PathBuf,
     pub rails: Rails,
+    #[serde(default)]
+    pub rail: RailChoice,
+    #[serde(default)]
+    pub verbs: Verbs,
     /// The directors that found the cluster, this one among them: the same list on all of them. A director that joins a
     /// running cluster lists those that are there, and itself.
     pub directors: Vec<InitialDirector>,
@@ -74,6 +79,7 @@ impl DirectorConfig {
 impl Check for DirectorConfig {
     fn check(&self) -> Result<(), Problem> {
         check_cluster(&self.cluster)?;
+        check_rails(self.rail, &self.verbs)?;
         check_directors(self.directors.iter().map(|it| (&it.name, Some(it.id), it.rail_a, it.rail_b)))?;
         let Some(own) = self.own() else {
             return Err(Problem::new("name", format!("{} is none of the listed directors", self.name)));

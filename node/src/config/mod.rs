@@ -2,6 +2,7 @@
 //! here; a key that is not known is an error, so that a typo never passes for a setting.
 
 mod director;
+mod rail;
 mod server;
 
 use std::net::IpAddr;
@@ -11,9 +12,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use twinrail_datapath::RailsConfig;
+use twinrail_datapath::rail::RailKind;
 use twinrail_proto::domain::{MAX_DIRECTORS, Name, RailAddresses};
 
 pub use director::{DirectorConfig, InitialDirector, Listen};
+pub use rail::{Carrier, RailChoice, Verbs, VerbsRail, rail_kinds};
 pub use server::{KnownDirector, ServerConfig, SocketMode, VhbaSettings};
 
 /// The TCP port on which directors serve each other and the agents, on both rails.
@@ -164,8 +167,9 @@ pub struct Trial {
 }
 
 /// What the datapath of either kind of machine must know of its rails.
-pub fn rails_config(cluster: &str, addresses: RailAddresses, timing: &Timing) -> RailsConfig {
+pub fn rails_config(cluster: &str, addresses: RailAddresses, kinds: [RailKind; 2], timing: &Timing) -> RailsConfig {
     RailsConfig {
+        kinds,
         hello_interval: timing.hello_interval(),
         missed_hellos: timing.missed_hellos,
         ..RailsConfig::new(cluster, addresses)

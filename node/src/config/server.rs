@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use twinrail_proto::domain::{Name, RailAddresses};
 
-use super::{Check, Problem, Rails, Telemetry, Timing, Trial, check_cluster, check_directors};
+use super::rail::check_rails;
+use super::{Check, Problem, RailChoice, Rails, Telemetry, Timing, Trial, Verbs, check_cluster, check_directors};
 
 /// `twinrail server --config FILE`.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +18,10 @@ pub struct ServerConfig {
     /// Where the agent keeps which machine it is.
     pub state_dir: PathBuf,
     pub rails: Rails,
+    #[serde(default)]
+    pub rail: RailChoice,
+    #[serde(default)]
+    pub verbs: Verbs,
     /// Directors to start with; the agent learns of the others from them.
     pub directors: Vec<KnownDirector>,
     #[serde(default)]
@@ -93,6 +98,7 @@ impl KnownDirector {
 impl Check for ServerConfig {
     fn check(&self) -> Result<(), Problem> {
         check_cluster(&self.cluster)?;
+        check_rails(self.rail, &self.verbs)?;
         check_directors(self.directors.iter().map(|it| (&it.name, None, it.rail_a, it.rail_b)))?;
         self.vhba.check()?;
         self.timing.check()

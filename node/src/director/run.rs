@@ -35,7 +35,7 @@ use super::releases::ReleaseBook;
 use super::uplinks::{UplinkBook, watch_uplinks};
 use super::vhba::{HomeEndpoint, Setting, Vhbas};
 use super::{health, membership, metrics, reconciler};
-use crate::config::{DirectorConfig, INTERNAL_PORT, rails_config};
+use crate::config::{DirectorConfig, INTERNAL_PORT, rail_kinds, rails_config};
 use crate::link::{Identity, Links, PathBoard};
 use crate::{api, stop};
 
@@ -176,7 +176,8 @@ fn open_store(config: &DirectorConfig, id: u64) -> Result<Store, StoreError> {
 }
 
 fn datapath_config(config: &DirectorConfig) -> twinrail_datapath::DirectorConfig {
-    let rails = rails_config(&config.cluster, config.rails.addresses(), &config.timing);
+    let kinds = rail_kinds(config.rail, &config.verbs);
+    let rails = rails_config(&config.cluster, config.rails.addresses(), kinds, &config.timing);
     twinrail_datapath::DirectorConfig { rails, recorder: config.trial.flight_recorder.clone() }
 }
 

@@ -9,7 +9,7 @@ use twinrail_proto::rail::{
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
     // By chance hardly any bytes begin as our messages do: behind a header that is right, each kind of body is reached.
-    for kind in [Kind::Hello, Kind::Frames, Kind::Fragment] {
+    for kind in [Kind::Hello, Kind::Frames, Kind::Fragment, Kind::Connection] {
         let header = Header { kind, cluster: ClusterTag::of("fuzz"), incarnation: Incarnation::from_random(1) };
         check(&[&header.encode()[..], bytes].concat());
     }
@@ -25,6 +25,10 @@ fn check(bytes: &[u8]) {
             assert!(fragment.data.len() <= usize::from(fragment.piece));
         }
         Message::Frames(records) => check_records(records),
+        Message::Connection(connection) => {
+            let encoded = connection.encode();
+            assert_eq!(parse(&[&bytes[..16], &encoded].concat()), Ok((header, message)));
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub enum ParseError {
     NoIncarnation,
     #[error("fragment {index} of {count} with pieces of {piece} octets makes no message")]
     Fragment { index: u16, count: u16, piece: u16 },
+    #[error("connection message: {0}")]
+    Connection(&'static str),
     #[error("offload header: {0}")]
     Offload(&'static str),
 }

@@ -19,6 +19,8 @@ pub enum Kind {
     Hello = 1,
     Frames = 2,
     Fragment = 3,
+    /// Sets up a path by RDMA verbs.
+    Connection = 4,
 }
 
 /// What every message starts with.
@@ -57,6 +59,7 @@ impl Kind {
             1 => Ok(Self::Hello),
             2 => Ok(Self::Frames),
             3 => Ok(Self::Fragment),
+            4 => Ok(Self::Connection),
             other => Err(ParseError::Kind(other)),
         }
     }

@@ -6,6 +6,7 @@
 //!   hello     | sequence 8 | flags 2 | reserved 2 | interval µs 4 | hears 8 | sent 8 | echo 8 | held µs 4 | receives 4 |
 //!   frames    record, record, … to the end of the message
 //!   record    | epoch 8 | adapter 4 | flags 1 | length 3 | virtio_net_hdr 10 | Ethernet frame |   ("ready": no body)
+//!   connect   | request 1 | MTU 1 | LID 2 | window 2 | reserved 2 | number 8 | GID 16 | twice: queue pair 4, packet 4 |
 //!   fragment  | message 4 | index 2 | count 2 | piece 2 | reserved 2 | a piece of one message |
 //! ```
 //!
@@ -18,6 +19,7 @@
 //! Storage commands have streams of their own: [`command`].
 
 pub mod command;
+mod connection;
 mod error;
 mod ethernet;
 mod fragment;
@@ -28,6 +30,7 @@ mod offload;
 #[cfg(test)]
 mod tests;
 
+pub use connection::{CONNECTION_LENGTH, Connection, MAX_WINDOW, Offer, QueuePairOffer};
 pub use error::ParseError;
 pub use ethernet::{ETHERNET_HEADER_LENGTH, EthernetHeader, MacOctets, TAG_LENGTH, VlanTag, is_group};
 pub use fragment::{FRAGMENT_HEADER_LENGTH, Fragment, MAX_FRAGMENTS};
@@ -50,6 +53,7 @@ pub enum Message<'a> {
     /// Walk it with [`next_record`], from offset 0.
     Frames(&'a [u8]),
     Fragment(Fragment<'a>),
+    Connection(Connection),
 }
 
 /// Parses a whole message. Records are parsed one by one as they are walked.
@@ -59,6 +63,7 @@ pub fn parse(message: &[u8]) -> Result<(Header, Message<'_>), ParseError> {
         Kind::Hello => Message::Hello(Hello::parse(body)?),
         Kind::Frames => Message::Frames(body),
         Kind::Fragment => Message::Fragment(Fragment::parse(body)?),
+        Kind::Connection => Message::Connection(Connection::parse(body)?),
     };
     Ok((header, parsed))
 }

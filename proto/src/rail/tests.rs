@@ -63,6 +63,60 @@ fn golden_fragment() {
     assert_eq!(parse(&bytes), Ok((header(Kind::Fragment), Message::Fragment(fragment))));
 }
 
+fn sample_offer() -> Offer {
+    Offer {
+        number: 0x0102_0304_0506_0708,
+        gid: std::array::from_fn(|at| at as u8),
+        lid: 0x1122,
+        mtu: 5,
+        window: 64,
+        queue_pairs: [
+            QueuePairOffer { number: 0x11, first_packet: 0xff_ffff },
+            QueuePairOffer { number: 0x22, first_packet: 0 },
+        ],
+    }
+}
+
+fn connection_message(connection: Connection) -> Vec<u8> {
+    [&header(Kind::Connection).encode()[..], &connection.encode()].concat()
+}
+
+#[test]
+fn golden_connections() {
+    let all =
+        [Connection::Connect(sample_offer()), Connection::Accept(sample_offer()), Connection::Call, Connection::Probe];
+    let lines: Vec<String> = all.iter().map(|it| hex(&connection_message(*it))).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    for connection in all {
+        let bytes = connection_message(connection);
+        assert_eq!(parse(&bytes), Ok((header(Kind::Connection), Message::Connection(connection))));
+        for length in HEADER_LENGTH..bytes.len() {
+            assert!(matches!(parse(&bytes[..length]), Err(ParseError::CutShort { .. })), "{length} octets");
+        }
+    }
+}
+
+#[test]
+fn an_offer_that_cannot_be_true_is_refused() {
+    let spoilt: [fn(&mut Offer); 6] = [
+        |it| it.mtu = 0,
+        |it| it.mtu = 6,
+        |it| it.window = 0,
+        |it| it.window = MAX_WINDOW + 1,
+        |it| it.queue_pairs[1].number = 0x100_0000,
+        |it| it.queue_pairs[0].first_packet = u32::MAX,
+    ];
+    for (at, spoil) in spoilt.into_iter().enumerate() {
+        let mut offer = sample_offer();
+        spoil(&mut offer);
+        let parsed = parse(&connection_message(Connection::Connect(offer))).map(|_| ());
+        assert!(matches!(parsed, Err(ParseError::Connection(_))), "case {at}: {parsed:?}");
+    }
+    let mut unknown = connection_message(Connection::Call);
+    unknown[HEADER_LENGTH] = 9;
+    assert!(matches!(parse(&unknown), Err(ParseError::Connection(_))));
+}
+
 #[test]
 fn each_lie_has_its_name() {
     let cut = |bytes: &[u8]| match parse(bytes) {
