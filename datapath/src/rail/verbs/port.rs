@@ -144,7 +144,8 @@ mod tests {
             entry(2, 0, "fe80::2", GidKind::RoceV2, 8),
         ];
         let device = Some("rxe".to_string());
-        let table: [(&str, Option<u32>, VerbsConfig, Option<(u8, u8)>); 7] = [
+        type Row = (&'static str, Option<u32>, VerbsConfig, Option<(u8, u8)>);
+        let table: [Row; 7] = [
             ("10.1.0.1", Some(7), VerbsConfig::default(), Some((1, 3))),
             ("10.9.0.1", Some(7), VerbsConfig::default(), Some((1, 1))),
             ("10.9.0.1", Some(8), VerbsConfig::default(), Some((2, 0))),
