@@ -28,7 +28,7 @@ fn nothing_acknowledged_is_lost_or_overwritten_through_takeovers_of_every_kind()
 }
 
 #[test]
-fn without_a_fence_the_same_check_finds_stale_reads() -> Result<()> {
+fn without_a_fence_the_same_check_finds_late_writes() -> Result<()> {
     let _turn = remnants::turn()?;
     for seed in CONTROL_SEEDS {
         let slowness = Slowness::harsh(seed);
@@ -37,9 +37,12 @@ fn without_a_fence_the_same_check_finds_stale_reads() -> Result<()> {
         let verdict = run(&options)?;
         println!("without a fence: {verdict}");
         ensure!(verdict.torn == 0, "no fence is missing that keeps blocks whole: {verdict}");
-        if verdict.stale > 0 {
+        // A late write of the former home shows as either, by whether the block was written again meanwhile.
+        if verdict.stale + verdict.lost > 0 {
             return Ok(());
         }
     }
-    bail!("no stale read in {CONTROL_TAKEOVERS} takeovers without a fence, on any seed: the check proves nothing")
+    bail!(
+        "no stale read and no lost write in {CONTROL_TAKEOVERS} takeovers without a fence, on any seed: the check proves nothing"
+    )
 }

@@ -78,7 +78,7 @@ impl LastLeader {
     }
 }
 
-/// Another director that this one has given its vote to.
+/// Another director that this one has given its vote to, and that may lead by now: not the one that is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidacy {
     pub term: u64,

@@ -132,8 +132,8 @@ fn each_lie_has_its_name() {
     future[2] = 2;
     assert_eq!(cut(&future), Some(Err(ParseError::Version(2))));
     let mut unknown = good.clone();
-    unknown[3] = 4;
-    assert_eq!(cut(&unknown), Some(Err(ParseError::Kind(4))));
+    unknown[3] = 5;
+    assert_eq!(cut(&unknown), Some(Err(ParseError::Kind(5))));
     assert_eq!(cut(&good[..10]), Some(Err(ParseError::CutShort { what: "a rail message", needs: 16, has: 10 })));
     assert_eq!(cut(&good[..20]), Some(Err(ParseError::CutShort { what: "a record", needs: 16, has: 4 })));
     let short = &good[..good.len() - 1];

@@ -1,5 +1,6 @@
 //! Which device, port and GID a rail uses: what the configuration says, and for the rest what belongs to the rail's address.
 
+use std::cmp::Reverse;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -105,10 +106,9 @@ impl Wanted<'_> {
             Some(index) => {
                 usable.copied().find(|it| it.index == index && (self.config.device.is_some() || self.fits(it)))
             }
-            None => usable
-                .copied()
-                .filter(|it| self.config.device.is_some() || self.fits(it))
-                .max_by_key(|it| (self.has_address(it), it.kind == GidKind::RoceV2, std::cmp::Reverse(it.index))),
+            None => usable.copied().filter(|it| self.config.device.is_some() || self.fits(it)).max_by_key(|it| {
+                (self.has_address(it), Reverse(it.port), it.kind == GidKind::RoceV2, Reverse(it.index))
+            }),
         }
     }
 

@@ -18,8 +18,8 @@ pub async fn watch_leader(core: SharedCore) {
     let mut last_leader = LastLeader::default();
     let mut courtesy = Courtesy::default();
     loop {
-        if stand_now(&core, &mut election, &mut last_leader) {
-            stand(&core, &mut courtesy).await;
+        if let Some(lost) = stand_now(&core, &mut election, &mut last_leader) {
+            stand(&core, lost, &mut courtesy).await;
         }
         tokio::select! {
             changed = metrics.changed() => if changed.is_err() { return },
@@ -30,7 +30,8 @@ pub async fn watch_leader(core: SharedCore) {
     }
 }
 
-fn stand_now(core: &Core, election: &mut Election, last_leader: &mut LastLeader) -> bool {
+/// The leader that is lost, if this director's turn has come.
+fn stand_now(core: &Core, election: &mut Election, last_leader: &mut LastLeader) -> Option<Option<DirectorId>> {
     let members = core.members.all();
     let (leader, voter_ids) = {
         let metrics = core.raft.server_metrics();
@@ -44,18 +45,20 @@ fn stand_now(core: &Core, election: &mut Election, last_leader: &mut LastLeader)
         .map(|(name, member)| voter(core, name, member))
         .collect();
     let view = ElectionView { me: &core.own, voters: &voters, leader: last_leader.of(&core.own, leader.as_ref()) };
-    election.step(&view, clock::now()).is_some()
+    let lost = view.leader.and_then(|it| members.get(it)).map(|it| DirectorId(it.id));
+    election.step(&view, clock::now()).map(|_| lost)
 }
 
 fn voter<'a>(core: &Core, name: &'a Name, member: &crate::director::members::Member) -> Voter<'a> {
     Voter { name, id: DirectorId(member.id), role: member.role, standing: core.liveness.standing(name) }
 }
 
-async fn stand(core: &Core, courtesy: &mut Courtesy) {
+async fn stand(core: &Core, lost: Option<DirectorId>, courtesy: &mut Courtesy) {
     // Not the metrics' vote: those know what is on disk, and the transfer is only taken with what Raft holds now.
     let Ok(vote) = core.raft.with_raft_state(|state| *state.vote_ref()).await else { return };
     let given = Candidacy { term: vote.leader_id.term, candidate: DirectorId(vote.leader_id.node_id) };
-    if courtesy.leaves_out(Some(given).filter(|_| !vote.committed && vote.leader_id.node_id != core.own_id)) {
+    let another = given.candidate != DirectorId(core.own_id) && Some(given.candidate) != lost;
+    if courtesy.leaves_out(Some(given).filter(|_| another)) {
         tracing::info!(term = given.term, to = given.candidate.0, "the vote is given already: waiting a round");
         return;
     }
