@@ -14,7 +14,7 @@ use crate::lab::shell;
 
 /// The rest is loaded from this machine's files.
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
-const MOUNT_POINTS: [&str; 6] = ["dev", "proc", "modules", "lower", "upper", "root"];
+const MOUNT_POINTS: [&str; 6] = ["dev", "proc", "modules", "lower", "upper", "whole"];
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 const INIT: &str = include_str!("init.sh");
 const SERVE: &str = include_str!("serve.sh");
