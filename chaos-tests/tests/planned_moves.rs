@@ -1,5 +1,8 @@
 //! What an operator plans hardly shows: drain, rebalance, and the move of one vNIC to another director; and a profile's move to
 //! another server, seen from the LAN.
+//!
+//! vNICs that stay where they are, in the same window, tell what the machine itself does to everybody: only what a vNIC that
+//! moves sees beyond them is the move's.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,14 +48,37 @@ fn drain_rebalance_and_a_single_move_hardly_show_once() -> Result<()> {
 
 /// Runs the command, waits until it is so, and checks what the traffic saw of it.
 fn planned(scenario: &mut Scenario, line: &str, done: impl Fn(&[String], &Cli) -> Result<bool>) -> Result<()> {
+    let before = scenario.homes()?;
     let at = clock::now();
     let cli = scenario.cli()?;
     cli.run(line)?;
     eventually(DONE_WITHIN, line, || Ok(done(&scenario.homes()?, &cli)?.then_some(())))?;
     std::thread::sleep(AFTERMATH);
     let windows = scenario.windows(at)?;
-    println!("{line}: {windows:?}");
-    windows.iter().try_for_each(|window| within_promise(line, window))
+    let stayed: Vec<bool> = before.iter().zip(scenario.homes()?).map(|(before, after)| *before == after).collect();
+    println!("{line}: {windows:?}, stayed: {stayed:?}");
+    let of = |which: bool| windows.iter().zip(&stayed).filter(move |(_, stayed)| **stayed == which).map(|(it, _)| it);
+    let everybody = Window {
+        longest_gap: median(of(true).map(|it| it.longest_gap)),
+        lost: median(of(true).map(|it| it.lost)),
+        own_stall: median(of(true).map(|it| it.own_stall)),
+    };
+    of(false).try_for_each(|window| within_promise(line, &beyond(window, &everybody)))
+}
+
+fn median(values: impl Iterator<Item = u64>) -> u64 {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// What a vNIC saw that the others did not see.
+fn beyond(window: &Window, others: &Window) -> Window {
+    Window {
+        longest_gap: window.longest_gap.saturating_sub(others.longest_gap),
+        lost: window.lost.saturating_sub(others.lost),
+        own_stall: window.own_stall.saturating_sub(others.own_stall),
+    }
 }
 
 fn within_promise(line: &str, window: &Window) -> Result<()> {

@@ -110,7 +110,9 @@ impl Lab {
     pub fn with<T>(layout: Layout, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let mut lab = Self::build(layout)?;
         let result = work(&mut lab);
-        lab.keep_logs = result.is_err();
+        if result.is_err() {
+            lab.keep_logs();
+        }
         result
     }
 
@@ -131,9 +133,16 @@ impl Lab {
         &self.run_dir
     }
 
-    /// Keeps the folder of logs when the lab goes.
+    /// Keeps the folder of logs when the lab goes, and adds what the machines that still run count: `<machine>.metrics`.
     pub fn keep_logs(&mut self) {
         self.keep_logs = true;
+        for name in self.layout.director_names().iter().chain(&self.layout.servers) {
+            if let Ok(metrics) = self.metrics(name)
+                && let Err(error) = std::fs::write(self.run_dir.join(format!("{name}.metrics")), metrics)
+            {
+                eprintln!("the metrics of {name} could not be kept: {error}");
+            }
+        }
     }
 
     /// From now on the lab stays until a signal ends it, which is no failure: its logs go too, unless they are kept.

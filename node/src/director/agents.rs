@@ -22,6 +22,7 @@ use twinrail_raft_store::state::{Operation, State};
 
 use super::cluster::{Call, CallError, Cluster, Intent};
 use super::core::SharedCore;
+use super::liveness::Liveness;
 
 /// How long an attaching agent waits until its server is registered: over an election, and not much longer.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,7 +97,8 @@ impl AgentHub {
         self.agents.lock().get(server)?.vhbas.get(&adapter).cloned()
     }
 
-    fn attach(&self, server: &Name) -> (u64, Arc<Notify>) {
+    /// What an earlier session said of paths is forgotten: it may be from before a cut, and this one says anew how they are.
+    fn attach(&self, server: &Name, liveness: &Liveness) -> (u64, Arc<Notify>) {
         let session = self.sessions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let wake = Arc::new(Notify::new());
         wake.notify_one();
@@ -107,24 +109,37 @@ impl AgentHub {
             devices: BTreeMap::new(),
             vhbas: BTreeMap::new(),
         };
-        self.agents.lock().insert(server.clone(), agent);
+        let mut agents = self.agents.lock();
+        agents.insert(server.clone(), agent);
+        liveness.forget_server(server);
         (session, wake)
     }
 
-    /// False when another session of the server has taken its place.
-    fn detach(&self, server: &Name, session: u64) -> bool {
+    /// Does nothing when another session of the server has taken its place.
+    fn detach(&self, server: &Name, session: u64, liveness: &Liveness) {
         let mut agents = self.agents.lock();
-        let current = agents.get(server).is_some_and(|agent| agent.session == session);
-        if current {
+        if agents.get(server).is_some_and(|agent| agent.session == session) {
             agents.remove(server);
+            liveness.forget_server(server);
         }
-        current
     }
 
-    fn update(&self, server: &Name, session: u64, change: impl FnOnce(&mut Attached)) {
-        if let Some(agent) = self.agents.lock().get_mut(server).filter(|agent| agent.session == session) {
-            change(agent);
+    /// Takes what the agent says. A session that was replaced says nothing any more: after a cut its last words may come in
+    /// later than the first of its successor. False: it should not have said that.
+    fn hear(&self, server: &Name, session: u64, message: AgentMessage, liveness: &Liveness) -> bool {
+        let mut agents = self.agents.lock();
+        let Some(agent) = agents.get_mut(server).filter(|agent| agent.session == session) else { return true };
+        match message.message {
+            Some(Message::Paths(report)) => liveness.report(server, paths(&report)),
+            Some(Message::Released(Released { profile, revision })) => {
+                if let Ok(profile) = Name::new(profile) {
+                    agent.released.insert(profile, Revision(revision));
+                }
+            }
+            Some(Message::Devices(report)) => agent.report(report),
+            Some(Message::Attach(_)) | None => return false,
         }
+        true
     }
 }
 
@@ -188,7 +203,7 @@ impl AgentService for AgentEndpoint {
             return Err(Status::invalid_argument("the first message must be AttachRequest"));
         };
         let server = self.register(&attach).await?;
-        let (session, wake) = self.core.agents.attach(&server);
+        let (session, wake) = self.core.agents.attach(&server, &self.core.liveness);
         tracing::info!(%server, session, "an agent attached");
         let (sender, receiver) = mpsc::channel(OUTGOING);
         tokio::spawn(push(self.core.clone(), server.clone(), wake, sender));
@@ -223,27 +238,12 @@ async fn push(
 /// Takes what the agent says until its stream ends.
 async fn listen(core: SharedCore, server: Name, session: u64, mut incoming: Streaming<AgentMessage>) {
     while let Some(Ok(message)) = incoming.next().await {
-        match message.message {
-            Some(Message::Paths(report)) => {
-                core.liveness.report(&server, paths(&report));
-            }
-            Some(Message::Released(Released { profile, revision })) => {
-                if let Ok(profile) = Name::new(profile) {
-                    core.agents.update(&server, session, |agent| {
-                        agent.released.insert(profile, Revision(revision));
-                    });
-                }
-            }
-            Some(Message::Devices(report)) => {
-                core.agents.update(&server, session, |agent| agent.report(report));
-            }
-            Some(Message::Attach(_)) | None => break,
+        if !core.agents.hear(&server, session, message, &core.liveness) {
+            break;
         }
         core.wake_reconciler();
     }
-    if core.agents.detach(&server, session) {
-        core.liveness.forget_server(&server);
-    }
+    core.agents.detach(&server, session, &core.liveness);
     core.wake_reconciler();
     tracing::info!(%server, session, "an agent detached");
 }
@@ -269,32 +269,66 @@ impl Attached {
 
 #[cfg(test)]
 mod tests {
+    use twinrail_failover::detector::Timing;
+    use twinrail_proto::grpc::internal::v1::path_report::Path;
+
     use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    fn liveness() -> Liveness {
+        Liveness::new(name("d1"), Timing::default())
+    }
+
+    fn devices(said: &[(u32, &str)]) -> AgentMessage {
+        let device = |&(adapter, problem): &(u32, &str)| Device { adapter, problem: problem.into(), ..Default::default() };
+        AgentMessage { message: Some(Message::Devices(DeviceReport { devices: said.iter().map(device).collect() })) }
+    }
+
+    fn rail_a(up: bool) -> AgentMessage {
+        let path = Path { director: "d1".into(), rail: 0, up };
+        AgentMessage { message: Some(Message::Paths(PathReport { paths: vec![path] })) }
+    }
 
     #[test]
     fn a_device_is_what_its_agent_said_last() {
-        let (hub, server) = (AgentHub::default(), Name::new("s1").unwrap());
+        let (hub, server, liveness) = (AgentHub::default(), name("s1"), liveness());
         let device = |adapter| hub.device(&server, AdapterId(adapter));
-        let say = |session, said: &[(u32, &str)]| {
-            let said = said.iter().map(|&(adapter, problem)| Device {
-                adapter,
-                problem: problem.into(),
-                ..Default::default()
-            });
-            let report = DeviceReport { devices: said.collect() };
-            hub.update(&server, session, |agent| agent.report(report));
-        };
+        let say = |session, said| assert!(hub.hear(&server, session, devices(said), &liveness));
         assert_eq!(device(1), DeviceState::Unattached);
-        let (session, _) = hub.attach(&server);
+        let (session, _) = hub.attach(&server, &liveness);
         assert_eq!(device(1), DeviceState::Unheard);
         say(session, &[(1, ""), (2, "the name is taken")]);
         assert_eq!((device(1), device(2)), (DeviceState::Up, DeviceState::Failed("the name is taken".into())));
         say(session, &[(2, "")]);
         assert_eq!((device(1), device(2)), (DeviceState::Unheard, DeviceState::Up));
-        let (newer, _) = hub.attach(&server);
+        let (newer, _) = hub.attach(&server, &liveness);
         say(session, &[(1, "")]);
         assert_eq!(device(1), DeviceState::Unheard, "a session that was replaced says nothing any more");
-        assert!(hub.detach(&server, newer));
+        hub.detach(&server, session, &liveness);
+        assert_eq!(device(1), DeviceState::Unheard, "its end changes nothing");
+        hub.detach(&server, newer, &liveness);
         assert_eq!(device(1), DeviceState::Unattached);
+    }
+
+    /// Both rails were cut and came back: the old stream delivers what was said at the cut after the new one has begun.
+    #[test]
+    fn a_session_that_was_replaced_says_nothing_of_paths() {
+        let (hub, server, liveness) = (AgentHub::default(), name("s1"), liveness());
+        let reaches = || liveness.reach().directors_of(&server).is_some_and(|it| it.contains(&name("d1")));
+        let (old, _) = hub.attach(&server, &liveness);
+        hub.hear(&server, old, rail_a(true), &liveness);
+        assert!(reaches());
+        let (new, _) = hub.attach(&server, &liveness);
+        assert!(!reaches(), "the new one has not spoken");
+        hub.hear(&server, new, rail_a(true), &liveness);
+        hub.hear(&server, old, rail_a(false), &liveness);
+        std::thread::sleep(Timing::default().lost_after);
+        assert!(reaches());
+        hub.hear(&server, new, rail_a(false), &liveness);
+        std::thread::sleep(Timing::default().lost_after);
+        assert!(!reaches(), "the new one is believed");
     }
 }
