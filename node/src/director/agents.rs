@@ -34,6 +34,7 @@ const OUTGOING: usize = 4;
 pub struct AgentHub {
     agents: Mutex<BTreeMap<Name, Attached>>,
     sessions: std::sync::atomic::AtomicU64,
+    let_go: Notify,
 }
 
 /// What one attached agent said last.
@@ -82,6 +83,11 @@ impl AgentHub {
     pub fn released(&self, server: &Name, profile: &Name, revision: Revision) -> bool {
         let agents = self.agents.lock();
         agents.get(server).and_then(|agent| agent.released.get(profile)).is_some_and(|&said| said >= revision)
+    }
+
+    /// A server has said that it let a profile go, since this was waited for last.
+    pub async fn let_go(&self) {
+        self.let_go.notified().await;
     }
 
     /// How the device of this adapter is on this server.
@@ -133,7 +139,9 @@ impl AgentHub {
             Some(Message::Paths(report)) => liveness.report(server, paths(&report)),
             Some(Message::Released(Released { profile, revision })) => {
                 if let Ok(profile) = Name::new(profile) {
-                    agent.released.insert(profile, Revision(revision));
+                    if agent.released.insert(profile, Revision(revision)) != Some(Revision(revision)) {
+                        self.let_go.notify_one();
+                    }
                 }
             }
             Some(Message::Devices(report)) => agent.report(report),

@@ -25,8 +25,8 @@ use crate::clock;
 
 /// Beside the times when something happened.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After a turn the reconciler rests for so many times what the turn took, unless somebody is lost: a burst of API
-/// calls must not make it plan all the time.
+/// After a turn the reconciler rests for so many times what the turn took, unless somebody is lost, or a server has let a
+/// profile go, which nobody carries until its release has ended: a burst of API calls must not make it plan all the time.
 const REST_FACTOR: u32 = 4;
 const LEAST_REST: Duration = Duration::from_millis(2);
 
@@ -50,10 +50,12 @@ pub async fn reconcile(core: SharedCore) {
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
             _ = verdicts.changed() => continue,
+            () = core.agents.let_go() => continue,
         }
         tokio::select! {
             _ = work.changed() => {}
             _ = verdicts.changed() => {}
+            () = core.agents.let_go() => {}
             () = clock::sleep_until(deadline) => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
