@@ -291,7 +291,8 @@ mod tests {
     }
 
     fn devices(said: &[(u32, &str)]) -> AgentMessage {
-        let device = |&(adapter, problem): &(u32, &str)| Device { adapter, problem: problem.into(), ..Default::default() };
+        let device =
+            |&(adapter, problem): &(u32, &str)| Device { adapter, problem: problem.into(), ..Default::default() };
         AgentMessage { message: Some(Message::Devices(DeviceReport { devices: said.iter().map(device).collect() })) }
     }
 
