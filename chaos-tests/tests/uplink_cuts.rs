@@ -50,6 +50,31 @@ fn vnics_leave_a_director_whose_lan_port_is_down_once() -> Result<()> {
     })
 }
 
+/// One director is drained, another's port was bad a moment ago, and the home dies: the port is used before it is relied upon.
+#[test]
+fn a_port_that_only_just_came_back_is_better_than_none() -> Result<()> {
+    timed(a_port_that_only_just_came_back_is_better_than_none_once)
+}
+
+fn a_port_that_only_just_came_back_is_better_than_none_once() -> Result<()> {
+    let _turn = remnants::turn()?;
+    Scenario::watched(Layout::default(), &["s1", "s2"])?.check(|scenario| {
+        let [drained, flapping, home] = ["d1", "d2", "d3"];
+        scenario.cli()?.run(&format!("director drain {drained}"))?;
+        scenario.lab.cut_cable(flapping, Segment::Lan)?;
+        eventually(DONE_WITHIN, "one home", || Ok(scenario.homes()?.iter().all(|it| it == home).then_some(())))?;
+        scenario.lab.restore_cable(flapping, Segment::Lan)?;
+        eventually(DONE_WITHIN, "a port that settles", || {
+            Ok((uplink(scenario, flapping)? == "SETTLING").then_some(()))
+        })?;
+        let windows = scenario.lose_director(home)?;
+        println!("the last port but one that settles: {windows:?}");
+        ensure!(longest_gap_ms(&windows) <= LONGEST_GAP, "a gap over {LONGEST_GAP} ms: {windows:?}");
+        ensure!(scenario.homes()?.iter().all(|it| it == flapping), "homes are {:?}", scenario.homes()?);
+        scenario.lab.check_flights().map(drop)
+    })
+}
+
 fn goes_and_returns(
     scenario: &mut Scenario,
     home: &str,

@@ -8,7 +8,7 @@
 //!                                              seen bad ◀──┘
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use twinrail_proto::domain::{Name, UplinkState};
@@ -18,6 +18,29 @@ use crate::Moment;
 /// A port that was bad counts as up when it has been up for so long. Longer than a switch takes to negotiate a link or to
 /// let a port forward (rapid spanning tree: below a second on an edge port), and than the bounces of a bad plug.
 pub const UP_AFTER: Duration = Duration::from_secs(3);
+
+/// A director's port on a LAN, as it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Port<'a> {
+    pub director: &'a Name,
+    pub lan: &'a Name,
+    /// Whether its director may carry anything now.
+    pub fit: bool,
+    pub state: UplinkState,
+}
+
+/// The ports (director, LAN) that adapters are not given to: those that do not work, and those that settle, unless no fit
+/// director has one that is relied upon. A port that only just came back is better than none.
+pub fn avoided<'a>(ports: &[Port<'a>]) -> BTreeSet<(&'a Name, &'a Name)> {
+    let reliable = |it: &&Port<'a>| it.fit && it.state == UplinkState::Up;
+    let served: BTreeSet<&Name> = ports.iter().filter(reliable).map(|it| it.lan).collect();
+    let is_avoided = |it: &&Port<'a>| match it.state {
+        UplinkState::Up => false,
+        UplinkState::Settling => served.contains(it.lan),
+        UplinkState::NoCarrier | UplinkState::Down | UplinkState::Missing => true,
+    };
+    ports.iter().filter(is_avoided).map(|it| (it.director, it.lan)).collect()
+}
 
 #[derive(Debug, Default)]
 pub struct Uplinks(BTreeMap<Name, Uplink>);
@@ -107,5 +130,21 @@ mod tests {
         uplinks.observe(&down, Moment::from_millis(0));
         assert_eq!(uplinks.observe(&BTreeMap::new(), Moment::from_millis(1)), []);
         assert_eq!(uplinks.observe(&up, Moment::from_millis(2)), [(lan(), Up)]);
+    }
+
+    #[test]
+    fn a_port_that_settles_is_better_than_none() {
+        let [d1, d2, d3, lan, other] = ["d1", "d2", "d3", "prod", "test"].map(|it| Name::new(it).unwrap());
+        let port = |director, lan, fit, state| Port { director, lan, fit, state };
+        let settling = port(&d3, &lan, true, Settling);
+        let of_d3 = |others: &[Port]| avoided(&[&[settling], others].concat()).contains(&(&d3, &lan));
+        assert!(of_d3(&[port(&d1, &lan, true, Up)]), "d1's is relied upon");
+        assert!(!of_d3(&[port(&d1, &lan, false, Up)]), "d1 is drained or lost");
+        assert!(!of_d3(&[port(&d1, &other, true, Up)]), "d1's is on another LAN");
+        assert!(!of_d3(&[port(&d1, &lan, true, Settling)]), "d1's is no better");
+        assert!(!of_d3(&[]));
+        for bad in [NoCarrier, Down, Missing] {
+            assert_eq!(avoided(&[settling, port(&d2, &lan, true, bad)]), BTreeSet::from([(&d2, &lan)]), "{bad}");
+        }
     }
 }

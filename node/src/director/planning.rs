@@ -3,15 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use twinrail_failover::Standing;
 use twinrail_failover::placement::{self, AdapterView, DirectorView, View};
+use twinrail_failover::uplinks::{Port, avoided};
 use twinrail_proto::domain::{
-    AdapterKind, Director, FailoverCause, HomeMove, Name, Profile, ResourceKey, ResourceKind, Revision,
+    AdapterKind, AdminState, Director, DirectorRole, FailoverCause, HomeMove, Name, Profile, ResourceKey, ResourceKind,
+    Revision, UplinkState,
 };
 use twinrail_raft_store::state::{Operation, Rejection, State};
 
 use super::cluster::{CallError, Intent};
 use super::core::Core;
 use super::receipt::{receipt, receipt_moves};
+use super::uplinks::Troubles;
 
 impl Core {
     /// Looks at the world as it is now.
@@ -19,6 +23,7 @@ impl Core {
         let reach = self.liveness.reach();
         let troubles = self.uplinks.all();
         let state = self.state.read();
+        let avoided = self.avoided_ports(&state, &troubles);
         let mut uplinks: BTreeMap<&Name, BTreeSet<&Name>> = BTreeMap::new();
         let lans =
             state.lans().values().flat_map(|it| it.value.uplinks.keys().map(|director| (director, &it.value.name)));
@@ -27,7 +32,7 @@ impl Core {
         for (director, cloud) in lans.chain(sans) {
             uplinks.entry(director).or_default().insert(cloud);
         }
-        let down = |director: &Name| troubles.get(director).into_iter().flat_map(|it| it.keys()).collect();
+        let down = |director: &Name| avoided.iter().filter(|(of, _)| *of == director).map(|&(_, lan)| lan).collect();
         let directors = state.directors().values().map(|it| DirectorView {
             name: &it.value.name,
             role: it.value.role,
@@ -39,6 +44,26 @@ impl Core {
         let directors = directors.collect();
         let adapters = state.profiles().values().flat_map(|it| AdapterView::of_profile(&it.value)).collect();
         decide(&state, &View { directors, adapters, reach: &reach })
+    }
+
+    /// (director, LAN): the ports that nothing is given to.
+    fn avoided_ports<'a>(
+        &self,
+        state: &'a State,
+        troubles: &BTreeMap<Name, Troubles>,
+    ) -> BTreeSet<(&'a Name, &'a Name)> {
+        let mut ports = Vec::new();
+        for lan in state.lans().values().map(|it| &it.value) {
+            for director in lan.uplinks.keys().filter_map(|it| state.directors().get(it)).map(|it| &it.value) {
+                let fit = director.role != DirectorRole::Witness
+                    && director.admin_state == AdminState::Enabled
+                    && self.liveness.standing(&director.name) != Standing::Lost;
+                let trouble = troubles.get(&director.name).and_then(|it| it.get(&lan.name));
+                let state = trouble.map_or(UplinkState::Up, |it| it.state);
+                ports.push(Port { director: &director.name, lan: &lan.name, fit, state });
+            }
+        }
+        avoided(&ports)
     }
 
     /// The operation that an intent comes to, with every home that it needs.

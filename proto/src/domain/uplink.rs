@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// How a director's port on a LAN is. Only one that is up is relied upon.
+/// How a director's port on a LAN is. Only one that is up is relied upon; one that settles is used where no other is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UplinkState {
