@@ -138,10 +138,10 @@ impl AgentHub {
         match message.message {
             Some(Message::Paths(report)) => liveness.report(server, paths(&report)),
             Some(Message::Released(Released { profile, revision })) => {
-                if let Ok(profile) = Name::new(profile) {
-                    if agent.released.insert(profile, Revision(revision)) != Some(Revision(revision)) {
-                        self.let_go.notify_one();
-                    }
+                if let Ok(profile) = Name::new(profile)
+                    && agent.released.insert(profile, Revision(revision)) != Some(Revision(revision))
+                {
+                    self.let_go.notify_one();
                 }
             }
             Some(Message::Devices(report)) => agent.report(report),
