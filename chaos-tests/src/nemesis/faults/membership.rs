@@ -7,6 +7,7 @@ use twinrail_proto::domain::Rail;
 
 use super::{Fault, Interruption, Struck};
 use crate::lab::config::API_PORT;
+use crate::lab::storage::{SAN, TARGET};
 use crate::nemesis::schedule::Step;
 use crate::nemesis::world::World;
 
@@ -40,7 +41,9 @@ impl Fault for Membership {
         world.obey(&format!("director add {director} --id {id} --rail-a {a} --rail-b {b} --api {a}:{API_PORT}"))?;
         world.lab.launch(director)?.joins_as = Some(id);
         world.lab.start(director)?;
-        world.obey(&format!("lan update prod --uplink {director}=lan0"))
+        // Its uplinks went with it.
+        world.obey(&format!("lan update prod --uplink {director}=lan0"))?;
+        world.obey(&format!("san update {SAN} --uplink {director}={}", world.array.uri(TARGET)))
     }
 }
 
